@@ -1,0 +1,1 @@
+"""What every stage shares: errors, the plug-in registry, values, tables and fingerprints."""
