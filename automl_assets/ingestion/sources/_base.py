@@ -1,0 +1,140 @@
+"""What a source is: a closed configuration that finds batches and opens one for reading."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from automl_assets.core.errors import SourceError, did_you_mean
+from automl_assets.core.values import Dialect, Finding
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WHOLE = "all"
+
+
+@dataclass
+class Reading(ABC):
+    """One opened batch. `batches` may be called more than once and gives the same rows each time.
+
+    A reading is `typed` when its batches carry types of their own (Parquet); otherwise every column holds text.
+    """
+
+    where: str
+    columns: tuple[str, ...]
+    typed: bool
+    findings: list[Finding] = field(default_factory=list)
+    dialect: Dialect | None = None
+
+    @abstractmethod
+    def batches(self) -> Iterator["pa.RecordBatch"]:
+        """The rows in order, in batches that fit in memory."""
+
+    def rejected_lines(self) -> list[str]:
+        """Lines that were left out because they don't fit the table; filled by the first full pass."""
+        return []
+
+
+class Source(BaseModel, ABC):
+    """A source's configuration; its file's name is its `type` in YAML."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    default_glob: ClassVar[str] = "*"
+
+    type: Any
+
+    @abstractmethod
+    def located(self, folder: Path) -> Self:
+        """The same source with relative paths resolved against `folder`, the YAML file's."""
+
+    @abstractmethod
+    def digest(self, batch: str) -> str:
+        """What identifies a batch's raw bytes; equal bytes, equal digest.
+
+        Raises:
+            SourceError: the batch is missing or can't be read.
+        """
+
+    @abstractmethod
+    def open(self, batch: str) -> Reading:
+        """Open one batch.
+
+        Raises:
+            SourceError: the batch is missing, empty, binary, or has no rows.
+        """
+
+    def landed(self, glob: str | None) -> list[str]:
+        """The keys of the batches that are there now, oldest name first.
+
+        Raises:
+            SourceError: this source has no notion of files that land.
+        """
+        raise SourceError(
+            f"A {self.type!r} source has no files that land.", remedy="Set batches.kind to none, or use csv or parquet."
+        )
+
+
+class FileSource(Source):
+    """A source whose batches are files: `path` is the file, or the folder in which they land."""
+
+    path: str = Field(description="The file; with `batches: {kind: files}`, the folder in which files land.")
+
+    def located(self, folder: Path) -> Self:
+        return self.model_copy(update={"path": str((folder / Path(self.path).expanduser()).resolve())})
+
+    def file(self, batch: str) -> Path:
+        """The path of a batch.
+
+        Raises:
+            SourceError: there is no such file; a near name is suggested.
+        """
+        path = Path(self.path) if batch == WHOLE else Path(self.path) / batch
+        if path.is_dir():
+            raise SourceError(
+                "The source is a folder.",
+                where=str(path),
+                remedy="Name a file, or set batches.kind to files.",
+            )
+        if not path.is_file():
+            raise missing_file(path)
+        return path
+
+    def digest(self, batch: str) -> str:
+        from automl_assets.core.fingerprint import digest_of_file
+
+        path = self.file(batch)
+        try:
+            return digest_of_file(path)
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    def landed(self, glob: str | None) -> list[str]:
+        folder = Path(self.path)
+        if not folder.is_dir():
+            raise SourceError(
+                "The folder in which files should land is not there.",
+                where=str(folder),
+                remedy="Create it, or correct source.path.",
+            )
+        found = (path for path in folder.glob(glob or self.default_glob) if path.is_file())
+        return sorted(path.relative_to(folder).as_posix() for path in found if not path.name.startswith("."))
+
+
+def missing_file(path: Path) -> SourceError:
+    """An error for a file that is not there, with the nearest name that is."""
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = did_you_mean(path.name, names)
+    hint = f"Did you mean {near!r}? " if near else ""
+    return SourceError("There is no such file.", where=str(path), remedy=f"{hint}Check the path.")
+
+
+def unreadable(path: Path, error: OSError) -> SourceError:
+    """An error for a file that the system won't let us read."""
+    return SourceError(
+        f"The file can't be read: {error.strerror or error}.", where=str(path), remedy="Check its permissions."
+    )

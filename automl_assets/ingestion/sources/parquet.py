@@ -1,0 +1,81 @@
+"""Parquet files, with the types that they state."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from automl_assets.core.errors import SourceError
+from automl_assets.core.tables import DEFAULT_BATCH_ROWS, arrow_type, column_type
+from automl_assets.ingestion.sniff import unique_names
+from automl_assets.ingestion.sources._base import FileSource, Reading, unreadable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Parquet(FileSource):
+    """A Parquet file, or a folder in which Parquet files land."""
+
+    default_glob = "*.parquet"
+
+    type: Literal["parquet"] = "parquet"
+
+    def open(self, batch: str) -> "TypedReading":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.file(batch)
+        try:
+            file = pq.ParquetFile(path)
+        except pa.ArrowInvalid as error:
+            what = "The file is empty." if not path.stat().st_size else "The file is not Parquet."
+            raise SourceError(what, where=str(path), remedy="Use source type csv for delimited text.") from error
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if not file.metadata.num_rows:
+            raise SourceError("The file has no rows.", where=str(path), remedy="Check what wrote it.")
+        names, _ = unique_names(file.schema_arrow.names)
+        if len(names) < 2:
+            raise SourceError(
+                "The file has one column, so nothing can be predicted from it.", where=str(path), remedy="Add columns."
+            )
+        return TypedReading(
+            where=str(path),
+            columns=tuple(names),
+            typed=True,
+            load=lambda: file.iter_batches(batch_size=DEFAULT_BATCH_ROWS),
+        )
+
+
+@dataclass
+class TypedReading(Reading):
+    """Batches that come with types; each column becomes the nearest column type, nested ones text."""
+
+    load: "Callable[[], Iterable[pa.RecordBatch]]" = tuple
+
+    def batches(self) -> Iterator["pa.RecordBatch"]:
+        import pyarrow as pa
+
+        for batch in self.load():
+            arrays = [normalised(array) for array in batch.columns]
+            yield pa.RecordBatch.from_arrays(arrays, names=list(self.columns))
+
+
+def normalised(array: "pa.Array") -> "pa.Array":
+    """The array in the Arrow type of its column type: integers as int64, dates as timestamps, the rest as text."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    kind = column_type(array.type)
+    utc = t.is_timestamp(array.type) and array.type.tz is not None
+    wanted = arrow_type(kind, utc=utc)
+    if array.type == wanted:
+        return array
+    if kind == "text" and not (
+        t.is_string(array.type) or t.is_large_string(array.type) or t.is_string_view(array.type)
+    ):
+        if t.is_dictionary(array.type):
+            return normalised(array.dictionary_decode())
+        if not t.is_null(array.type):
+            return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+    return array.cast(wanted, safe=False)
