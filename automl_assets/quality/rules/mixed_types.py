@@ -1,0 +1,28 @@
+"""A few words among numbers, or a few numbers among words."""
+
+from automl_assets.quality.rules._base import ColumnFacts, Rule, Violation, examples_of, rows_where
+
+NUMBER = r"^\s*[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?\.?[0-9]*([eE][+-]?[0-9]+)?\s*$"
+MOSTLY = 0.9
+
+
+class MixedTypes(Rule):
+    """A text column of which 90% reads as numbers: the other cells are invalid."""
+
+    component = "validity"
+
+    @classmethod
+    def check(cls, facts: ColumnFacts) -> Violation | None:
+        import pyarrow.compute as pc
+
+        if facts.values is None or not facts.filled:
+            return None
+        numeric = pc.and_(
+            pc.match_substring_regex(facts.values, NUMBER), pc.match_substring_regex(facts.values, "[0-9]")
+        )
+        odd = facts.filled - rows_where(facts, numeric)
+        if not odd or odd > (1 - MOSTLY) * facts.filled:
+            return None
+        return Violation(
+            odd, "warning", "They stand among numbers.", examples_of(facts.values.filter(pc.invert(numeric)))
+        )
