@@ -1,0 +1,1 @@
+"""What is predicted from what, judged how, on which rows."""

@@ -1,0 +1,79 @@
+"""problem."""
+
+from typing import Any
+
+import dagster as dg
+
+from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.values import HoldoutRule, Problem, TrainingWindow
+from automl_assets.pipeline import PipelineConfig
+from automl_assets.problems.detect import detect_problem
+from automl_assets.problems.steps import PROBLEM
+from resources.steps import Steps, findings_table, inputs_of, step_asset
+from resources.table_store import TableStore
+
+CHECKS = (
+    ("enough_rows_to_judge", True),
+    ("has_features", True),
+    ("no_certain_leak", True),
+    ("no_suspected_leak", False),
+)
+
+
+def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
+    """The assets of this stage for one pipeline."""
+
+    @step_asset(config, PROBLEM, kinds={"arrow"}, checks=CHECKS, ins=inputs_of(config, "training_window"))
+    def problem(context: dg.AssetExecutionContext, steps: Steps, training_window: TrainingWindow):
+        """What is predicted from what, by which metric, judged on which rows; and columns that give it away."""
+        return steps.run(
+            context,
+            config,
+            PROBLEM,
+            {"training_window": training_window},
+            lambda: understand(config, training_window, steps.store),
+            _describe,
+            checks=lambda found: found.checks,
+        )
+
+    return [problem]
+
+
+def understand(config: PipelineConfig, window: TrainingWindow, store: TableStore) -> Problem:
+    """The problem; the holdout rule that an earlier window drew with the same settings is kept."""
+    settings = {"target": config.target, **config.section("columns", "problem")}
+    kept_name = f"holdout-{digest_of(settings)}"
+    kept = store.kept(config.name, kept_name)
+    assert kept is None or isinstance(kept, HoldoutRule)
+    problem = detect_problem(
+        store.open([batch.table for batch in window.batches]),
+        name=config.name,
+        target=config.target,
+        columns=config.columns,
+        config=config.problem,
+        kept_rule=kept,
+    )
+    if kept is None:
+        store.keep(config.name, kept_name, problem.holdout)
+    return problem
+
+
+def _describe(problem: Problem) -> dict[str, Any]:
+    roles = [
+        f"| {name} | {role} | {problem.role_reasons.get(name, '')} |"
+        for name, role in list(problem.roles.items())[:200]
+    ]
+    leaks = [f"| {leak.column or 'rows'} | {leak.score:.4f} | {leak.reason} |" for leak in problem.leaks]
+    return {
+        "kind": problem.kind,
+        "metric": problem.metric,
+        "classes": len(problem.classes),
+        "train_rows": problem.train_rows,
+        "holdout_rows": problem.holdout_rows,
+        "holdout_rule": problem.holdout.kind,
+        "features": len(problem.features()),
+        "roles": dg.MetadataValue.md("\n".join(["| column | role | why |", "|-|-|-|", *roles])),
+        **({"positive_label": problem.positive_label} if problem.positive_label else {}),
+        **({"leaks": dg.MetadataValue.md("\n".join(["| column | probe | why |", "|-|-|-|", *leaks]))} if leaks else {}),
+        **({"findings": findings_table(problem.findings)} if problem.findings else {}),
+    }
