@@ -1,0 +1,1 @@
+"""Plans that repair, replayed the same everywhere."""

@@ -1,0 +1,75 @@
+"""The local planner: every operation offered to every feature column, in order, on training rows only."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from automl_assets.cleaning.operations import About, Operation, Rejected, registry
+from automl_assets.cleaning.operations.drop_duplicate import column_digest
+from automl_assets.core.tables import column_type, read
+from automl_assets.core.values import CleaningPlan, PlanStep
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+
+def plan_cleaning(
+    dataset: "ds.Dataset",
+    roles: Mapping[str, str],
+    *,
+    train: "np.ndarray | None" = None,
+    structural: bool = True,
+    keep_type: frozenset[str] = frozenset(),
+) -> CleaningPlan:
+    """The steps that the training rows justify, column by column, one column in memory at a time.
+
+    Args:
+        roles: the columns to look at and their roles.
+        train: which rows may be learnt from; all by default.
+        structural: whether columns may be dropped or retyped.
+        keep_type: columns whose role a person stated: they are not retyped.
+    """
+    steps: list[PlanStep] = []
+    digests: dict[str, str] = {}
+    for name, role in roles.items():
+        column = read(dataset, [name], train).column(0)
+        found, last = _plan_column(About(name, role, digests, name not in keep_type), column, structural)
+        steps += found
+        if last is not None:
+            digests.setdefault(column_digest(last), name)
+    return CleaningPlan(steps=tuple(sorted(steps, key=lambda step: registry.get(step.operation).order)))
+
+
+def _plan_column(
+    about: About, column: "pa.ChunkedArray", structural: bool
+) -> "tuple[list[PlanStep], pa.ChunkedArray | None]":
+    """One column's steps, and what is left of it, None when it is dropped."""
+    steps: list[PlanStep] = []
+    for name, operation in in_order(structural):
+        if column_type(column.type) not in operation.types or (operation.role_after and not about.may_retype):
+            continue
+        answer = operation.fit(column, about)
+        if isinstance(answer, Rejected):
+            continue
+        steps.append(
+            PlanStep(
+                operation=name,
+                columns=(about.name,),
+                params=answer.params,
+                reason=answer.reason,
+                confidence=round(answer.confidence, 4),
+                changed=answer.changed,
+            )
+        )
+        after = operation.transform(column, answer.params)
+        if after is None:
+            return steps, None
+        column = after
+    return steps, column
+
+
+def in_order(structural: bool) -> Iterable[tuple[str, type[Operation]]]:
+    """The operations by their place in a plan, structural ones on request."""
+    chosen = [(name, op) for name, op in registry.all().items() if structural or not op.structural]
+    return sorted(chosen, key=lambda item: item[1].order)
