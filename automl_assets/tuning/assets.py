@@ -1,0 +1,110 @@
+"""tuning_study."""
+
+from typing import Any
+
+import dagster as dg
+
+from automl_assets.cleaning.apply import roles_after
+from automl_assets.core.memory import usable_cores
+from automl_assets.core.progress import Progress, stop_requested, tell
+from automl_assets.core.values import CleaningPlan, CleanTable, Problem, Study
+from automl_assets.pipeline import PipelineConfig
+from automl_assets.tuning.search import SearchProgress
+from automl_assets.tuning.steps import TUNING_STUDY
+from automl_assets.tuning.study import run_study
+from resources.fit_runner import FitRunner
+from resources.gpu_device import GpuDevice
+from resources.steps import Steps, inputs_of, step_asset
+
+POOL = "training"
+
+
+def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
+    """The assets of this stage for one pipeline."""
+
+    @step_asset(
+        config,
+        TUNING_STUDY,
+        kinds={"optuna"},
+        pool=POOL,
+        ins=inputs_of(config, "problem", "cleaning_plan", "clean_table"),
+    )
+    def tuning_study(
+        context: dg.AssetExecutionContext,
+        steps: Steps,
+        fits: FitRunner,
+        gpu: GpuDevice,
+        problem: Problem,
+        cleaning_plan: CleaningPlan,
+        clean_table: CleanTable,
+    ) -> dg.MaterializeResult[Study]:
+        """Configurations of every model family, judged out of fold within the time budget; resumed after a kill."""
+        inputs = {"problem": problem, "cleaning_plan": cleaning_plan, "clean_table": clean_table}
+        return steps.run(
+            context,
+            config,
+            TUNING_STUDY,
+            inputs,
+            lambda: _search(context, config, steps, fits, gpu, problem, cleaning_plan, clean_table),
+            _describe,
+            final=lambda study: study.complete,
+        )
+
+    return [tuning_study]
+
+
+def _search(
+    context: dg.AssetExecutionContext,
+    config: PipelineConfig,
+    steps: Steps,
+    fits: FitRunner,
+    gpu: GpuDevice,
+    problem: Problem,
+    plan: CleaningPlan,
+    clean: CleanTable,
+) -> Study:
+    runner = fits.runner()
+    if runner.pid is not None:
+        steps.lock.note_child(config.name, runner.pid)
+    versions = {"problem": problem, "cleaning_plan": plan, "clean_table": clean}
+    key = TUNING_STUDY.fingerprint(config, {name: value.data_version() for name, value in versions.items()})
+    clean_roles = roles_after(plan, {name: problem.roles[name] for name in problem.features()})
+    return run_study(
+        steps.store.study_folder(f"{config.name}-{key}"),
+        steps.store.open([clean.table]),
+        problem,
+        config.tuning,
+        runner,
+        roles=clean_roles,
+        seed=config.seed,
+        cores=min(usable_cores(), fits.max_workers or usable_cores()),
+        memory_mb=steps.memory.fit_mb(),
+        device=gpu.xgboost_device(),
+        report=lambda progress: tell(Progress(config.name, TUNING_STUDY.name, "working", progress_line(progress))),
+        should_stop=stop_requested,
+    )
+
+
+def progress_line(progress: SearchProgress) -> str:
+    """How far the search is, in a line."""
+    best = f", best {progress.best_score:.5g} ({progress.best_family})" if progress.best_score is not None else ""
+    return f"{progress.trials} configurations{best}, {progress.seconds_left:.0f} s left"
+
+
+def _describe(study: Study) -> dict[str, Any]:
+    ranked = sorted((t for t in study.trials if t.score is not None), key=lambda t: (-t.folds, t.id))
+    rows = [
+        f"| {t.id} | {t.state} | {t.score:.6g} | {t.folds} | {t.fit_seconds:.1f} | {t.memory_mb:.0f} | {t.reason} |"
+        for t in ranked[:30]
+    ]
+    failed = [t for t in study.trials if t.state == "failed"]
+    header = ["| configuration | state | score | folds | seconds | MiB | |", "|-|-|-|-|-|-|-|"]
+    return {
+        "trials": len(study.trials),
+        "failed_trials": len(failed),
+        "folds": study.folds,
+        "study_seconds": study.seconds,
+        "stopped_because": study.stopped_because,
+        "leaderboard": dg.MetadataValue.md("\n".join([*header, *rows])),
+        **({"failures": "; ".join(f"{t.id}: {t.reason}" for t in failed[:10])} if failed else {}),
+    }

@@ -1,0 +1,10 @@
+"""The steps of this stage as data."""
+
+from automl_assets.core.steps import Step
+
+TUNING_STUDY = Step(
+    "tuning_study",
+    inputs=("problem", "cleaning_plan", "clean_table"),
+    sections=("features", "tuning"),
+    code_version="1",
+)

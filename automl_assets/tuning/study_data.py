@@ -1,0 +1,101 @@
+"""From the clean training rows to what every fit reads: a feature table, labels, weights and folds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from automl_assets.core.errors import TargetError
+from automl_assets.core.tables import read
+from automl_assets.core.values import Problem
+from automl_assets.learn.split import (
+    FOLDS,
+    assign_folds,
+    label_texts,
+    numbers_of,
+    quantile_boundaries,
+    row_hashes,
+    time_fold,
+)
+from automl_assets.problems.target import encode_target
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """Training rows ready for a search. `folds` holds -1 for rows that are only ever trained on."""
+
+    table: "pa.Table"
+    y: "np.ndarray"
+    weight: "np.ndarray | None"
+    folds: "np.ndarray"
+    roles: dict[str, str]
+    classes: tuple[str, ...]
+
+    @property
+    def fold_count(self) -> int:
+        """How many folds there are."""
+        return int(self.folds.max()) + 1
+
+    def settings(self, metric: str) -> dict[str, Any]:
+        """What a fit needs to know besides the arrays."""
+        return {"metric": metric, "roles": self.roles, "classes": list(self.classes)}
+
+
+def study_data(clean: "ds.Dataset", problem: Problem, *, roles: Mapping[str, str], seed: int) -> StudyData:
+    """Read the clean training rows.
+
+    Args:
+        roles: the clean features and their roles.
+
+    Raises:
+        TargetError: no row has a usable target.
+    """
+    import numpy as np
+
+    present = set(clean.schema.names)
+    target = read(clean, [problem.target]).column(0)
+    y, usable = encode_target(target, problem.classes)
+    if not usable.any():
+        raise TargetError("No training row has a target.", where=problem.target, remedy="Check the target column.")
+    table = _dictionary_encoded(read(clean, list(roles), None if usable.all() else usable))
+    weight_name = problem.column_with("weight")
+    weight = (
+        numbers_of(read(clean, [weight_name]).column(0))[usable] if weight_name in present and weight_name else None
+    )
+    folds = _folds(clean, problem, list(roles), y[usable], usable, seed)
+    return StudyData(
+        table, y[usable], np.nan_to_num(weight) if weight is not None else None, folds, dict(roles), problem.classes
+    )
+
+
+def _dictionary_encoded(table: "pa.Table") -> "pa.Table":
+    """Text columns dictionary-encoded: small on disk, shared between processes, quick to encode."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    columns = [
+        column.combine_chunks().dictionary_encode() if t.is_string(column.type) else column for column in table.columns
+    ]
+    arrays = [pa.chunked_array([c]) if isinstance(c, pa.Array) else c for c in columns]
+    return pa.table(dict(zip(table.column_names, arrays, strict=True))).unify_dictionaries().combine_chunks()
+
+
+def _folds(
+    clean: "ds.Dataset", problem: Problem, features: list[str], y: "np.ndarray", usable: "np.ndarray", seed: int
+) -> "np.ndarray":
+    """The newest rows judge where there is a time; else five folds that keep groups, and equal rows, together."""
+    import numpy as np
+
+    time_name, group_name = problem.column_with("time"), problem.column_with("group")
+    if time_name is not None:
+        return time_fold(numbers_of(read(clean, [time_name]).column(0))[usable], problem.holdout.share)
+    if group_name is not None:
+        groups = np.array([str(v) for v in label_texts(read(clean, [group_name]).column(0))])[usable]
+    else:
+        groups = row_hashes(clean, features, "folds")[usable]
+    strata = y if problem.classes else np.searchsorted(quantile_boundaries(y), y)
+    return assign_folds(strata, folds=min(FOLDS, len(np.unique(groups))), seed=seed, groups=groups)

@@ -1,0 +1,172 @@
+"""A study on disk: its data, Optuna's journal, and each trial's finished folds. A kill at any moment loses no fold.
+
+studies/<key>/settings.json  table.arrow  labels.npz  clock.json  optuna.log
+studies/<key>/trials/<family>-<number>/fold_<k>/{fold.json, predicted.npy, encoder.json, model/}
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_assets.core.files import atomic_file, remove_partials, write_text
+from automl_assets.core.tables import write_arrow
+from automl_assets.tuning.fold_fit import (
+    LABELS_FILE,
+    META_FILE,
+    MODEL_FOLDER,
+    PREDICTED_FILE,
+    SETTINGS_FILE,
+    TABLE_FILE,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import optuna
+    import pyarrow as pa
+
+JOURNAL_FILE = "optuna.log"
+CLOCK_FILE = "clock.json"
+FITS_FILE = "fits.jsonl"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One finished fit: its natural score (None where undefined) and what it cost."""
+
+    fold: int
+    score: float | None
+    rows: int
+    fit_seconds: float
+    size_mb: float
+    device: str
+
+
+class TrialStore:
+    """The files of one study. One process writes at a time: the pipeline's lock sees to it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.trials_folder = folder / "trials"
+
+    @property
+    def clock_file(self) -> Path:
+        """Where the seconds spent are noted."""
+        return self.folder / CLOCK_FILE
+
+    def prepare(
+        self,
+        table: "pa.Table",
+        *,
+        y: "np.ndarray",
+        folds: "np.ndarray",
+        weight: "np.ndarray | None",
+        settings: dict[str, Any],
+    ) -> None:
+        """Write the data that every fit reads, unless an earlier attempt did; clear what a kill left behind."""
+        import numpy as np
+
+        self.trials_folder.mkdir(parents=True, exist_ok=True)
+        remove_partials(self.folder)
+        if (self.folder / SETTINGS_FILE).exists():
+            return
+        with atomic_file(self.folder / TABLE_FILE) as partial:
+            write_arrow(partial, table)
+        arrays = {"y": y, "folds": folds} | ({} if weight is None else {"weight": weight})
+        with atomic_file(self.folder / LABELS_FILE) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - its stub takes names for options
+        write_text(self.folder / SETTINGS_FILE, json.dumps(settings))
+
+    def settings(self) -> dict[str, Any]:
+        """What `prepare` was given."""
+        return json.loads((self.folder / SETTINGS_FILE).read_text())
+
+    def labels(self) -> "tuple[np.ndarray, np.ndarray, np.ndarray | None]":
+        """The labels, the folds and the weights (or None) of the training rows."""
+        import numpy as np
+
+        with np.load(self.folder / LABELS_FILE, allow_pickle=False) as file:
+            return file["y"], file["folds"], file.get("weight")
+
+    def optuna_storage(self) -> "optuna.storages.BaseStorage":
+        """Optuna's journal file. A lock file that a killed process left is removed first."""
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        path = self.folder / JOURNAL_FILE
+        for stale in self.folder.glob(f"{JOURNAL_FILE}.lock*"):
+            stale.unlink(missing_ok=True)
+        _drop_torn_line(path)
+        return JournalStorage(JournalFileBackend(str(path)))
+
+    def fold_folder(self, trial: str, fold: int) -> Path:
+        """Where a fold's result lies, or will."""
+        return self.trials_folder / trial / f"fold_{fold}"
+
+    def result(self, trial: str, fold: int) -> FoldResult | None:
+        """A finished fold, or None."""
+        file = self.fold_folder(trial, fold) / META_FILE
+        if not file.exists():
+            return None
+        return FoldResult(fold=fold, **json.loads(file.read_text()))
+
+    def results(self, trial: str, folds: int) -> list[FoldResult]:
+        """A trial's finished folds."""
+        found = (self.result(trial, fold) for fold in range(folds))
+        return [result for result in found if result is not None]
+
+    def predicted(self, trial: str, folds: int) -> "np.ndarray":
+        """Out-of-fold predictions for every row of the first `folds` folds, in row order."""
+        import numpy as np
+
+        _, of_row, _ = self.labels()
+        parts = [np.load(self.fold_folder(trial, k) / PREDICTED_FILE, allow_pickle=False) for k in range(folds)]
+        result = np.empty((len(of_row), *parts[0].shape[1:]), dtype=np.float32)
+        for fold, part in enumerate(parts):
+            result[of_row == fold] = part
+        return result[(of_row >= 0) & (of_row < folds)]
+
+    def drop_models(self, trial: str) -> None:
+        """Delete a trial's models, which no ensemble will want; its predictions and scores stay."""
+        for folder in self._fold_folders(trial):
+            shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
+
+    def has_models(self, trial: str, folds: int) -> bool:
+        """Whether a trial's models are still there."""
+        return all((self.fold_folder(trial, fold) / MODEL_FOLDER).is_dir() for fold in range(folds))
+
+    def _fold_folders(self, trial: str) -> Iterator[Path]:
+        folder = self.trials_folder / trial
+        yield from folder.glob("fold_*") if folder.is_dir() else ()
+
+    def log_fit(self, trial: str, fold: int, kind: str, message: str, seconds: float, peak_mb: float) -> None:
+        """Record how a fit ended: what failed is not tried again after a restart."""
+        entry = {"trial": trial, "fold": fold, "kind": kind, "message": message, "seconds": seconds, "peak_mb": peak_mb}
+        with (self.folder / FITS_FILE).open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def fits(self) -> list[dict[str, Any]]:
+        """Every fit that ended, well or not, in that order."""
+        file = self.folder / FITS_FILE
+        if not file.exists():
+            return []
+        found: list[dict[str, Any]] = []
+        for line in file.read_text().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut a last journal line that a kill left unfinished; Optuna would refuse to read past it."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end != len(data):
+        with path.open("r+b") as file:
+            file.truncate(end)
