@@ -1,0 +1,1 @@
+"""From a finished study to a model folder."""

@@ -1,0 +1,106 @@
+"""trained_model."""
+
+from typing import Any
+
+import dagster as dg
+
+from automl_assets.cleaning.apply import roles_after
+from automl_assets.core.values import CleaningPlan, CleanTable, Member, Problem, Study, TrainedModel, TrainingWindow
+from automl_assets.pipeline import PipelineConfig
+from automl_assets.training.steps import TRAINED_MODEL
+from automl_assets.training.train import ModelFacts, train_model
+from automl_assets.tuning.trial_store import TrialStore
+from resources.fit_runner import FitRunner
+from resources.steps import Steps, inputs_of, step_asset
+
+POOL = "training"
+
+
+def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
+    """The assets of this stage for one pipeline."""
+
+    @step_asset(
+        config,
+        TRAINED_MODEL,
+        kinds={"scikitlearn", "xgboost", "lightgbm"},
+        pool=POOL,
+        ins=inputs_of(config, *TRAINED_MODEL.inputs),
+    )
+    def trained_model(
+        context: dg.AssetExecutionContext,
+        steps: Steps,
+        fits: FitRunner,
+        training_window: TrainingWindow,
+        problem: Problem,
+        cleaning_plan: CleaningPlan,
+        clean_table: CleanTable,
+        tuning_study: Study,
+    ) -> dg.MaterializeResult[TrainedModel]:
+        """The greedy weighted ensemble of the study's best configurations, calibrated, as a folder of native files."""
+        return steps.run(
+            context,
+            config,
+            TRAINED_MODEL,
+            {
+                "training_window": training_window,
+                "problem": problem,
+                "cleaning_plan": cleaning_plan,
+                "clean_table": clean_table,
+                "tuning_study": tuning_study,
+            },
+            lambda: train_model(
+                TrialStore(steps.store.study_folder(tuning_study.key)),
+                tuning_study,
+                model_facts(config.name, training_window, problem, cleaning_plan, clean_table),
+                fits.runner(),
+                root=steps.store.models_root,
+                folder=config.name,
+                seconds=config.tuning.time_budget_seconds - tuning_study.seconds,
+                memory_mb=steps.memory.fit_mb(),
+            ),
+            _describe,
+        )
+
+    return [trained_model]
+
+
+def model_facts(
+    pipeline: str, window: TrainingWindow, problem: Problem, plan: CleaningPlan, clean: CleanTable
+) -> ModelFacts:
+    """What the model must know: the columns it reads and their types, its plan, its holdout rule and its window."""
+    features = {name: problem.roles[name] for name in problem.features()}
+    return ModelFacts(
+        pipeline=pipeline,
+        kind=problem.kind,
+        target=problem.target,
+        classes=problem.classes,
+        roles=roles_after(plan, features),
+        columns=tuple(column for column in window.columns if column.name in features),
+        plan=plan,
+        holdout=problem.holdout,
+        window=tuple(batch.table.digest for batch in window.batches),
+        id_columns=problem.columns_with("id"),
+        reference=clean.table.path,
+    )
+
+
+def leaderboard_table(members: tuple[Member, ...]) -> dg.MetadataValue:
+    """The leaderboard as the UI shows it."""
+    rows = [
+        f"| {m.name} | {m.weight:.2f} | {m.score:.6g} | {m.fit_seconds:.1f} | {m.row_ms:.1f} "
+        f"| {m.rows_per_second:,.0f} | {m.memory_mb:.0f} | {m.size_mb:.2f} |"
+        for m in members
+    ]
+    header = ["| model | weight | out-of-fold score | fit s | ms a row | rows/s | MiB | MiB on disk |", "|-" * 8 + "|"]
+    return dg.MetadataValue.md("\n".join([*header, *rows]))
+
+
+def _describe(model: TrainedModel) -> dict[str, Any]:
+    return {
+        f"out_of_fold_{model.metric}": model.score,
+        "members": len(model.members),
+        "calibration": model.calibration,
+        "size_mb": model.size_mb,
+        "training_seconds": model.seconds,
+        "leaderboard": leaderboard_table(model.leaderboard),
+    }

@@ -1,0 +1,279 @@
+"""A model folder: plan, features, estimators, ensemble weights and calibration, in native formats and JSON.
+
+    model.json            what it predicts from what, the plan, the weights, the calibration
+    members/<i>/fold_<k>/ encoder.json, model/ (XGBoost ubj, LightGBM txt, skops, npz)
+    checksums.json        the SHA-256 of every other file
+
+Nothing in it is a pickle. `load` compares every checksum before it opens a file.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from automl_assets.cleaning.apply import apply_plan
+from automl_assets.core.errors import StorageError, bounded
+from automl_assets.core.fingerprint import digest_of, sha256_of_file
+from automl_assets.core.tables import arrow_type, column_type
+from automl_assets.core.values import CleaningPlan, Column, HoldoutRule
+from automl_assets.learn.families import Family, registry
+from automl_assets.learn.features import Encoder
+from automl_assets.training.calibrate import Calibration
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+FORMAT_VERSION = 1
+MODEL_FILE = "model.json"
+CHECKSUMS_FILE = "checksums.json"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The JSON part of a model: everything but the estimators."""
+
+    pipeline: str
+    kind: str
+    metric: str
+    target: str
+    classes: tuple[str, ...]
+    roles: Mapping[str, str]
+    columns: tuple[Column, ...]
+    plan: CleaningPlan
+    holdout: HoldoutRule
+    window: tuple[str, ...]
+    members: tuple[dict[str, Any], ...]
+    calibration: Calibration
+    residual_quantile: float | None
+    id_columns: tuple[str, ...] = ()
+    reference: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able object."""
+        return {
+            **{key: getattr(self, key) for key in ("pipeline", "kind", "metric", "target", "format_version")},
+            "classes": list(self.classes),
+            "roles": dict(self.roles),
+            "columns": [column.model_dump() for column in self.columns],
+            "plan": self.plan.model_dump(mode="json"),
+            "holdout": self.holdout.model_dump(mode="json"),
+            "window": list(self.window),
+            "members": list(self.members),
+            "calibration": self.calibration.to_json(),
+            "residual_quantile": self.residual_quantile,
+            "id_columns": list(self.id_columns),
+            "reference": self.reference,
+            "versions": dict(self.versions),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The card that `to_json` described."""
+        return cls(
+            **{
+                key: document[key] for key in ("pipeline", "kind", "metric", "target", "roles", "reference", "versions")
+            },
+            classes=tuple(document["classes"]),
+            columns=tuple(Column.model_validate(column) for column in document["columns"]),
+            plan=CleaningPlan.model_validate(document["plan"]),
+            holdout=HoldoutRule.model_validate(document["holdout"]),
+            window=tuple(document["window"]),
+            members=tuple(document["members"]),
+            calibration=Calibration(**document["calibration"]),
+            residual_quantile=document["residual_quantile"],
+            id_columns=tuple(document["id_columns"]),
+            format_version=document["format_version"],
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The card of a model folder, without its estimators.
+
+        Raises:
+            StorageError: the folder is gone, or of a newer format.
+        """
+        file = folder / MODEL_FILE
+        if not file.is_file():
+            raise StorageError("The model is missing.", where=str(folder), remedy="Train again, or restore the files.")
+        document = json.loads(file.read_text())
+        if document["format_version"] > FORMAT_VERSION:
+            raise StorageError(
+                f"The model is of format {document['format_version']}; this version reads {FORMAT_VERSION}.",
+                where=str(folder),
+                remedy="Upgrade automl-assets.",
+            )
+        return cls.from_json(document)
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """One estimator and the encoder that was fitted on the same rows."""
+
+    encoder: Encoder
+    estimator: Family
+
+    @classmethod
+    def load(cls, folder: Path, family: str) -> Self:
+        """Read a fold's folder."""
+        encoder = Encoder.from_json(json.loads((folder / "encoder.json").read_text()))
+        return cls(encoder, registry.get(family).load(folder / "model"))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How a table fits a model: columns it lacks, has too much, and those whose type had to give way."""
+
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+
+
+class Model:
+    """A loaded model. `predict` takes raw tables: the plan, the features and the calibration are part of it."""
+
+    def __init__(self, card: ModelCard, members: Sequence[tuple[float, Sequence[FoldModel]]]):
+        self.card = card
+        self._members = members
+
+    @classmethod
+    def load(cls, folder: Path, *, digest: str | None = None) -> Self:
+        """Read a model folder, its checksums compared first; `digest` is what the registry says they should be.
+
+        Raises:
+            StorageError: a file is missing, changed, or of a newer format.
+        """
+        verify(folder, digest)
+        card = ModelCard.read(folder)
+        members = [
+            (member["weight"], [FoldModel.load(folder / path, member["family"]) for path in member["folders"]])
+            for member in card.members
+        ]
+        return cls(card, members)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The raw columns that the model reads."""
+        return tuple(column.name for column in self.card.columns)
+
+    def check_columns(self, names: Sequence[str]) -> Columns:
+        """What a table lacks, and what it has that the model does not use (its target and identifiers apart)."""
+        known = {*self.features, self.card.target, *self.card.id_columns}
+        return Columns(
+            missing=tuple(name for name in self.features if name not in names),
+            extra=tuple(name for name in names if name not in known),
+        )
+
+    def clean(self, table: "pa.Table") -> "pa.Table":
+        """The model's columns with their recorded types after its plan; a missing column is all missing."""
+        return apply_plan(self.card.plan, conform(table, self.card.columns))
+
+    def predict_clean(self, clean: "pa.Table", *, threads: int = 1) -> "np.ndarray":
+        """Probabilities (rows, classes), the positive class last, or values (rows,), from an already clean table."""
+        import numpy as np
+
+        parts = [
+            weight / len(folds) * fold.estimator.predict(fold.encoder.transform(clean), threads=threads)
+            for weight, folds in self._members
+            for fold in folds
+        ]
+        total = np.sum(parts, axis=0)
+        if not self.card.classes:
+            return total
+        return self.card.calibration.apply(total / total.sum(axis=1, keepdims=True))
+
+    def predict(self, table: "pa.Table", *, threads: int = 1) -> "np.ndarray":
+        """The same from a raw table."""
+        return self.predict_clean(self.clean(table), threads=threads)
+
+    def labels(self, predicted: "np.ndarray") -> "np.ndarray":
+        """The most probable class's label a row; values as they are."""
+        import numpy as np
+
+        if not self.card.classes:
+            return predicted
+        return np.array(self.card.classes, dtype=object)[predicted.argmax(axis=1)]
+
+    def unseen(self, clean: "pa.Table") -> dict[str, int]:
+        """Rows with a category that training did not have, by column."""
+        return self._members[0][1][0].encoder.unseen(clean) if self._members else {}
+
+    def feature_roles(self) -> dict[str, str]:
+        """The clean columns and their roles."""
+        return dict(self.card.roles)
+
+
+def conform(table: "pa.Table", columns: Sequence[Column]) -> "pa.Table":
+    """The table with just these columns, in their recorded types; what does not fit a type becomes missing."""
+    import pyarrow as pa
+
+    arrays = [
+        _as_type(table.column(column.name), column) if column.name in table.column_names
+        else pa.chunked_array([pa.nulls(table.num_rows, arrow_type(column.type))])
+        for column in columns
+    ]  # fmt: skip
+    return pa.table(dict(zip((column.name for column in columns), arrays, strict=True)))
+
+
+def _as_type(array: "pa.ChunkedArray", column: Column) -> "pa.ChunkedArray":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    kind = column_type(array.type)
+    if kind == column.type:
+        if t.is_dictionary(array.type):
+            return array.cast(array.type.value_type)
+        return array.cast(pa.string()) if kind == "text" and not t.is_string(array.type) else array
+    if column.type == "text":
+        from automl_assets.learn.split import label_texts
+
+        return pa.chunked_array([pa.array(label_texts(array), pa.string())])
+    wanted = arrow_type(column.type)
+    if kind == "text":
+        text = pc.utf8_trim_whitespace(array.cast(pa.string()))
+        numeric = pc.match_substring_regex(text, r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
+        if column.type in ("integer", "number"):
+            return pc.if_else(numeric, text, None).cast(pa.float64())
+        return pa.chunked_array([pa.nulls(len(array), wanted)])
+    try:
+        return array.cast(pa.float64() if column.type == "integer" else wanted, safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.chunked_array([pa.nulls(len(array), wanted)])
+
+
+def write_checksums(folder: Path) -> str:
+    """Write `checksums.json` for a finished folder; the digest of the checksums."""
+    sums = checksums(folder)
+    (folder / CHECKSUMS_FILE).write_text(json.dumps(sums, indent=1, sort_keys=True))
+    return digest_of(sums)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file but the checksums themselves, by relative path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS_FILE)
+    return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
+
+
+def verify(folder: Path, digest: str | None = None) -> None:
+    """Compare every file with its checksum, and the checksums with what the registry recorded.
+
+    Raises:
+        StorageError: something is missing, changed or added.
+    """
+    file = folder / CHECKSUMS_FILE
+    if not file.is_file():
+        raise StorageError("The model is missing.", where=str(folder), remedy="Train again, or restore the files.")
+    recorded, actual = json.loads(file.read_text()), checksums(folder)
+    changed = sorted(name for name in {*recorded, *actual} if recorded.get(name) != actual.get(name))
+    if changed or (digest is not None and digest_of(recorded) != digest):
+        what = bounded(changed, 4) if changed else CHECKSUMS_FILE
+        raise StorageError(
+            f"The model's files are not the ones that were registered: {what}.",
+            where=str(folder),
+            remedy="Do not use it; roll back, or train again.",
+        )

@@ -1,0 +1,10 @@
+"""The steps of this stage as data."""
+
+from automl_assets.core.steps import Step
+
+TRAINED_MODEL = Step(
+    "trained_model",
+    inputs=("training_window", "problem", "cleaning_plan", "clean_table", "tuning_study"),
+    sections=(),
+    code_version="1",
+)
