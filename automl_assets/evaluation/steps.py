@@ -1,0 +1,10 @@
+"""The steps of this stage as data."""
+
+from automl_assets.core.steps import Step
+
+EVALUATION = Step(
+    "evaluation",
+    inputs=("training_window", "problem", "cleaning_plan", "tuning_study", "trained_model"),
+    sections=("columns",),
+    code_version="1",
+)
