@@ -1,0 +1,1 @@
+"""Versions, the gate, and the champion."""

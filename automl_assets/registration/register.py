@@ -1,0 +1,207 @@
+"""From a trained and judged model to a version: compare, publish once, and move the alias if the gate says so."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl_assets.core.ports import Publication, Registry, VersionInfo
+from automl_assets.core.values import (
+    CleaningPlan,
+    Evaluation,
+    HoldoutRule,
+    Interval,
+    Problem,
+    Registration,
+    TrainedModel,
+    TrainingWindow,
+)
+from automl_assets.evaluation.report import paired_gain
+from automl_assets.learn.score import metric_named
+from automl_assets.learn.split import in_holdout
+from automl_assets.registration.gate import Comparison, Decision, Policy, decide_promotion
+from automl_assets.registration.model_card import model_card
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow.dataset as ds
+
+CHAMPION_ALIAS = "champion"
+FORMAT_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Everything that a new version consists of."""
+
+    pipeline: str
+    window: TrainingWindow
+    problem: Problem
+    plan: CleaningPlan
+    model: TrainedModel
+    evaluation: Evaluation
+    folder: Path
+    figures: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a version comes from: what makes it repeatable."""
+
+    dagster_run_id: str
+    fingerprint: str
+    config_yaml: str
+    config_hash: str
+    code_version: str
+    git_commit: str
+    lock_hash: str
+    seed: int
+
+
+def publish_candidate(registry: Registry, candidate: Candidate, provenance: Provenance) -> VersionInfo:
+    """The version of this candidate: a new one, or the one that an earlier attempt made from the same fingerprint."""
+    known = registry.find(candidate.pipeline, "fingerprint", provenance.fingerprint)
+    if known is not None:
+        return known
+    with tempfile.TemporaryDirectory(prefix="automl-publish-") as scratch:
+        return registry.publish(_publication(candidate, provenance, Path(scratch)))
+
+
+def _publication(candidate: Candidate, provenance: Provenance, scratch: Path) -> Publication:
+    found, model = candidate.evaluation, candidate.model
+    documents = {
+        "pipeline.yaml": provenance.config_yaml,
+        "evaluation.json": json.dumps(found.model_dump(mode="json"), indent=1),
+        "plan.json": json.dumps(candidate.plan.model_dump(mode="json"), indent=1),
+        "problem.json": json.dumps(candidate.problem.model_dump(mode="json"), indent=1),
+    }
+    card = model_card(candidate.pipeline, candidate.window, candidate.problem, candidate.plan, model, found)
+    documents["model_card.md"] = card
+    files: dict[str, Path] = {"model": candidate.folder}
+    for name, text in documents.items():
+        (scratch / name).write_text(text, encoding="utf-8")
+    for figure in candidate.figures:
+        target = scratch / "figures" / figure.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(figure.read_bytes())
+    files[""] = scratch
+    data_hashes = ",".join(batch.table.digest for batch in candidate.window.batches)
+    return Publication(
+        name=candidate.pipeline,
+        files=files,
+        metrics={
+            **found.metrics,
+            f"holdout_{found.metric}": found.holdout.value,
+            f"holdout_{found.metric}_low": found.holdout.low,
+            f"holdout_{found.metric}_high": found.holdout.high,
+            f"linear_{found.metric}": found.linear,
+            f"dummy_{found.metric}": found.dummy,
+            "gain_over_linear": found.gain_over_linear.value,
+            f"out_of_fold_{model.metric}": model.score,
+            "size_mb": model.size_mb,
+        },
+        params={
+            "kind": candidate.problem.kind,
+            "metric": candidate.problem.metric,
+            "target": candidate.problem.target,
+            "train_rows": str(candidate.problem.train_rows),
+            "holdout_rows": str(candidate.problem.holdout_rows),
+            "members": ", ".join(member.name for member in model.members),
+            "calibration": model.calibration,
+            "seed": str(provenance.seed),
+        },
+        run_tags={
+            "mlflow.runName": f"{candidate.pipeline} {provenance.dagster_run_id[:8]}",
+            "mlflow.note.content": card,
+            "dagster_run_id": provenance.dagster_run_id,
+        },
+        version_tags={
+            "dagster_run_id": provenance.dagster_run_id,
+            "fingerprint": provenance.fingerprint,
+            "data_hashes": data_hashes[:5000],
+            "config_hash": provenance.config_hash,
+            "code_version": provenance.code_version,
+            "git_commit": provenance.git_commit,
+            "lock_hash": provenance.lock_hash,
+            "seed": str(provenance.seed),
+            "format_version": FORMAT_VERSION,
+            "model_sha256": model.digest,
+        },
+        description=f"{found.metric} {found.holdout.value:.5g} on {found.rows:,} holdout rows",
+    )
+
+
+def settle_alias(
+    registry: Registry,
+    info: VersionInfo,
+    policy: Policy,
+    metric: str,
+    compare: Callable[[VersionInfo], Comparison],
+    *,
+    moved: Callable[[str | None, str], None],
+    url: str | None,
+) -> Registration:
+    """Ask the gate, move the alias if it says so, and describe what happened.
+
+    Args:
+        compare: how this version does against the champion, on rows that neither was trained on.
+        moved: told the version before, if any, and why, once the alias has moved.
+    """
+    champion = registry.aliased(info.name, CHAMPION_ALIAS)
+    if champion is not None and champion.version == info.version:
+        decision = Decision(True, False, "it is the champion already")
+    else:
+        asked = champion is not None and policy in ("if_better", "always")
+        comparison = compare(champion) if asked and champion is not None else None
+        decision = decide_promotion(policy, comparison, metric)
+        if decision.promote:
+            registry.set_alias(info.name, CHAMPION_ALIAS, info.version)
+            moved(champion.version if champion is not None else None, decision.reason)
+    registry.tag(
+        info.name, info.version, {"gate": decision.reason[:500], "review_requested": str(decision.review).lower()}
+    )
+    return Registration(
+        name=info.name,
+        version=info.version,
+        run_id=info.run_id,
+        alias=CHAMPION_ALIAS if decision.promote else None,
+        promoted=decision.promote,
+        reason=decision.reason,
+        url=url,
+    )
+
+
+def compare_models(
+    predict: "Callable[[str], np.ndarray | None]",
+    y: "np.ndarray",
+    *,
+    champion_version: str,
+    metric: str,
+    seed: int = 0,
+) -> Comparison:
+    """The paired gain of the new model over the champion.
+
+    Args:
+        predict: predictions of the same rows by "challenger" or "champion"; None where the champion can't score them.
+        y: the rows' labels; empty where there are no rows that neither model was trained on.
+    """
+    if not len(y):
+        return Comparison(champion_version, 0, None)
+    champion = predict("champion")
+    if champion is None:
+        return Comparison(champion_version, len(y), None, champion_fits_schema=False)
+    challenger = predict("challenger")
+    assert challenger is not None
+    gain: Interval = paired_gain(metric_named(metric), y, challenger, champion, seed=seed)
+    return Comparison(champion_version, len(y), gain)
+
+
+def unseen_by(dataset: "ds.Dataset", digest: str, rule: HoldoutRule, window: tuple[str, ...]) -> "np.ndarray":
+    """Which rows of a batch (its table's digest) a model was not trained on, by its own window and rule."""
+    import numpy as np
+
+    if digest not in window:
+        return np.ones(dataset.count_rows(), dtype=bool)
+    return in_holdout(dataset, rule)
