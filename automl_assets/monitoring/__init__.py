@@ -1,0 +1,1 @@
+"""What changed since the champion was trained, and what follows."""
