@@ -1,0 +1,1 @@
+"""What the platform reads and writes: settings, tables, models, memory, devices and locks."""

@@ -1,0 +1,37 @@
+"""The process's runner: one zygote for all of its runs, started when first needed and ended with the process."""
+
+import atexit
+from pathlib import Path
+from threading import Lock as ThreadLock
+
+import dagster as dg
+
+from automl_assets.learn.runner import Runner
+
+_lock = ThreadLock()
+_shared: Runner | None = None
+
+
+class FitRunner(dg.ConfigurableResource):
+    """Hands out the shared runner."""
+
+    home: str
+    max_workers: int | None = None
+
+    def runner(self) -> Runner:
+        """The runner, its zygote starting in the background."""
+        return shared_runner(Path(self.home) / "logs" / "fits.log")
+
+
+def shared_runner(log: Path) -> Runner:
+    """This process's runner; every family's packages are imported by its zygote."""
+    global _shared  # noqa: PLW0603 - one zygote a process is the point
+    from automl_assets.learn.families import registry
+
+    with _lock:
+        if _shared is None:
+            packages = sorted({package for family in registry.all().values() for package in family.packages})
+            _shared = Runner(packages=("numpy", "pyarrow.compute", *packages), log=log)
+            atexit.register(_shared.close)
+        _shared.start()
+        return _shared
