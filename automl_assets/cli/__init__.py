@@ -1,0 +1,5 @@
+"""The command line: `automl`."""
+
+from automl_assets.cli.app import main
+
+__all__ = ["main"]

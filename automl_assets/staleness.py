@@ -1,0 +1,82 @@
+"""Which steps of a pipeline have something to do, decided from stored fingerprints without running anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.steps import Step
+from automl_assets.core.values import Value
+from automl_assets.pipeline import PipelineConfig
+from automl_assets.steps import ARRIVAL, MODEL_SIDE, SCORING
+
+WHOLE = "all"
+
+
+class Stored(Protocol):
+    """Where results are found by what they were made from."""
+
+    def find(self, pipeline: str, asset: str, batch: str, fingerprint: str) -> Value | None:
+        """The stored result of these inputs, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stale:
+    """The steps that have something to do: by batch on the batch side, and on the model side."""
+
+    arrival: Mapping[str, tuple[Step, ...]]
+    model: tuple[Step, ...]
+    scoring: Mapping[str, tuple[Step, ...]]
+
+    def nothing(self) -> bool:
+        """Whether everything is up to date."""
+        return not (any(self.arrival.values()) or self.model or any(self.scoring.values()))
+
+
+def find_stale(
+    config: PipelineConfig, stored: Stored, batches: Sequence[str], alias_version: Callable[[], str | None]
+) -> Stale:
+    """Compare each step's fingerprint with what is stored, in the graph's order.
+
+    Args:
+        batches: the keys of all batches; ``["all"]`` for a pipeline without.
+        alias_version: the version that the champion alias points at; asked only when all before it is up to date.
+
+    Raises:
+        SourceError: a batch's source can't be read.
+    """
+    raw: dict[str, dict[str, str]] = {batch: {"source": config.source_version(batch)} for batch in batches}
+    arrival = {batch: _walk(config, stored, ARRIVAL, batch, raw[batch]) for batch in batches}
+    every = {"raw_table": digest_of({batch: raw[batch].get("raw_table", "") for batch in sorted(batches)})}
+    model = MODEL_SIDE
+    if all("raw_table" in versions for versions in raw.values()):
+        model = _walk(config, stored, MODEL_SIDE[:-1], WHOLE, every) or _walk(
+            config, stored, MODEL_SIDE[-1:], WHOLE, every | {"alias": alias_version() or ""}
+        )
+    champion = {} if model else _champion_version(config, stored, alias_version)
+    scoring = {batch: _walk(config, stored, SCORING, batch, raw[batch] | champion) for batch in batches}
+    return Stale(arrival, model, scoring)
+
+
+def _walk(
+    config: PipelineConfig, stored: Stored, steps: Sequence[Step], batch: str, versions: dict[str, str]
+) -> tuple[Step, ...]:
+    """The steps without a stored result; the versions of the others are added to `versions`."""
+    stale: list[Step] = []
+    for step in steps:
+        known = all(name in versions for name in step.inputs)
+        value = stored.find(config.name, step.name, batch, step.fingerprint(config, versions)) if known else None
+        if value is None:
+            stale.append(step)
+        else:
+            versions[step.name] = value.data_version()
+    return tuple(stale)
+
+
+def _champion_version(
+    config: PipelineConfig, stored: Stored, alias_version: Callable[[], str | None]
+) -> dict[str, str]:
+    step = MODEL_SIDE[-1]
+    value = stored.find(config.name, step.name, WHOLE, step.fingerprint(config, {"alias": alias_version() or ""}))
+    return {step.name: value.data_version()} if value is not None else {}
