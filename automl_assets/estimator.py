@@ -191,7 +191,7 @@ class AutoML(BaseEstimator):
         from automl_assets.tuning.trial_store import TrialStore
 
         problem = self._problem(table)
-        features = {name: problem.roles[name] for name in problem.features()}
+        features = problem.feature_roles()
         if not features:
             raise SchemaError("No column can be learnt from.", where="AutoML.fit", remedy="Add columns that vary.")
         plan = plan_cleaning(ds.dataset(table), features)

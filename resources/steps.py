@@ -9,7 +9,7 @@ import dagster as dg
 from automl_assets.core.errors import AutoMLError, InputError
 from automl_assets.core.memory import BatchSize
 from automl_assets.core.progress import Progress, tell
-from automl_assets.core.steps import SectionedConfig, Step, versions_of
+from automl_assets.core.steps import CheckSpec, SectionedConfig, Step, versions_of
 from automl_assets.core.values import CheckOutcome, Finding, TableHandle, Value
 from resources.memory_monitor import MIB, MemoryMonitor
 from resources.pipeline_lock import PipelineLock
@@ -141,7 +141,7 @@ def step_asset(
     kinds: set[str],
     ins: Mapping[str, dg.AssetIn] | None = None,
     deps: Sequence[dg.AssetKey] = (),
-    checks: Sequence[tuple[str, bool]] = (),
+    checks: Sequence[CheckSpec] = (),
     pool: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function the asset of a step, with what every asset of a pipeline has in common.
@@ -149,7 +149,6 @@ def step_asset(
     Args:
         ins: upstream assets whose values the function takes, by parameter.
         deps: upstream assets whose values it does not take.
-        checks: each check's name and whether it blocks.
     """
     key = asset_key(config, step.name)
     return dg.asset(
@@ -162,7 +161,10 @@ def step_asset(
         code_version=step.code_version,
         io_manager_key="values",
         partitions_def=partitions_of(config) if step.of_batch else None,
-        check_specs=[dg.AssetCheckSpec(name, asset=key, blocking=blocking) for name, blocking in checks],
+        check_specs=[
+            dg.AssetCheckSpec(check.name, asset=key, blocking=check.blocking, description=check.description)
+            for check in checks
+        ],
         pool=pool,
         op_tags={"automl/pipeline": config.name},
     )
@@ -183,6 +185,11 @@ def findings_table(findings: Sequence[Finding]) -> dg.MetadataValue:
     """Findings as a small table."""
     rows = [f"| {f.severity} | {f.column or '—'} | {f.code} | {f.count:,} | {f.advice} |" for f in findings[:50]]
     return dg.MetadataValue.md("\n".join(["| | column | finding | cells | advice |", "|-|-|-|-|-|", *rows]))
+
+
+def neat(value: float, digits: int = 6) -> float:
+    """A number with as many significant digits as anyone reads."""
+    return float(f"{value:.{digits}g}")
 
 
 def inputs_of(config: SectionedConfig, *names: str) -> dict[str, dg.AssetIn]:

@@ -42,7 +42,7 @@ def _plan(config: PipelineConfig, steps: Steps, window: TrainingWindow, problem:
     dataset = steps.store.open([batch.table for batch in window.batches])
     return plan_cleaning(
         dataset,
-        {name: problem.roles[name] for name in problem.features()},
+        problem.feature_roles(),
         train=training_mask(dataset, problem),
         keep_type=frozenset(config.columns.roles),
     )
@@ -105,4 +105,10 @@ def clean_rows(pipeline: str, steps: Steps, window: TrainingWindow, problem: Pro
         store.tables_root,
         store.table_folder(pipeline, CLEAN_TABLE.name),
     )
-    return CleanTable(table=table, dropped_columns=dropped_columns(plan, dataset.schema))
+    return CleanTable(
+        table=table,
+        window=window,
+        problem=problem,
+        plan=plan,
+        dropped_columns=dropped_columns(plan, dataset.schema),
+    )

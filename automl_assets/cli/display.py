@@ -135,7 +135,7 @@ def print_run(document: dict[str, Any]) -> None:
     if document["status"] == "up_to_date":
         console.print(f"[green]{name} is up to date[/]: nothing to run.")
     if document.get("leaderboard"):
-        columns = ["model", "score", "fit s", "ms/row", "rows/s", "MiB", "MiB on disk"]
+        columns = ["model", "score", "fit s", "ms/row", "rows/s", "MiB", "disk MiB"]
         rows = [
             (m["name"], f"{m['score']:.5g}", f"{m['fit_seconds']:.1f}", f"{m['row_ms']:.1f}",
              f"{m['rows_per_second']:,.0f}", f"{m['memory_mb']:.0f}", f"{m['size_mb']:.2f}")

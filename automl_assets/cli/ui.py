@@ -16,7 +16,7 @@ from pathlib import Path
 from automl_assets.cli.display import out
 from automl_assets.core.errors import JobError
 from automl_assets.core.files import write_text
-from resources.settings import PACKAGE, Settings
+from resources.settings import Settings, template
 
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
@@ -88,8 +88,8 @@ def free_port(wanted: int, but: int | None = None) -> int:
 
 
 def _dagster(port: int) -> list[str]:
-    location = ["--module-name", "automl_assets.definitions", "--working-directory", str(PACKAGE)]
-    return [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port), *location]
+    options = ["--workspace", str(template("workspace.yaml")), "--host", HOST, "--port", str(port)]
+    return [sys.executable, "-m", "dagster", "dev", *options]
 
 
 def _mlflow(home: Path, port: int) -> list[str]:

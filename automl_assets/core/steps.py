@@ -54,6 +54,15 @@ class Step:
         )
 
 
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check that an asset has: `blocking` when a failure stops what comes next."""
+
+    name: str
+    blocking: bool
+    description: str
+
+
 def versions_of(inputs: Mapping[str, Value | Mapping[str, Value]]) -> dict[str, str]:
     """Each input's data version; a partitioned input's is the digest of its partitions' versions."""
     from automl_assets.core.fingerprint import digest_of

@@ -217,6 +217,10 @@ class Problem(Value):
         """The columns that a model may use."""
         return tuple(name for name, role in self.roles.items() if role in FEATURE_ROLES)
 
+    def feature_roles(self) -> dict[str, str]:
+        """The columns that a model may use and their roles."""
+        return {name: self.roles[name] for name in self.features()}
+
     def column_with(self, role: Role) -> str | None:
         """The first column that has a role, or None."""
         return next((name for name, held in self.roles.items() if held == role), None)
@@ -246,10 +250,12 @@ class CleaningPlan(Value):
 
 
 class CleanTable(Value):
-    """The training rows after the plan."""
+    """The training rows after the plan, and what they were made from: all that training needs to know."""
 
     table: TableHandle
-    changed_cells: int = 0
+    window: TrainingWindow
+    problem: Problem
+    plan: CleaningPlan
     dropped_columns: tuple[str, ...] = ()
 
 

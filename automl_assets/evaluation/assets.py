@@ -8,7 +8,7 @@ import dagster as dg
 
 from automl_assets.cleaning.apply import apply_plan, roles_after
 from automl_assets.core.tables import read
-from automl_assets.core.values import CleaningPlan, Evaluation, Problem, Study, TrainedModel, TrainingWindow
+from automl_assets.core.values import CleanTable, Evaluation, Study, TrainedModel
 from automl_assets.evaluation.figures import draw_figures
 from automl_assets.evaluation.report import HoldoutRows, evaluate
 from automl_assets.evaluation.steps import EVALUATION
@@ -17,7 +17,7 @@ from automl_assets.pipeline import PipelineConfig
 from automl_assets.problems.detect import holdout_mask
 from automl_assets.problems.target import encode_target
 from resources.fit_runner import FitRunner
-from resources.steps import Steps, inputs_of, step_asset
+from resources.steps import Steps, inputs_of, neat, step_asset
 from resources.table_store import TableStore
 
 MOST_IMPORTANCES = 20
@@ -31,9 +31,7 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         steps: Steps,
         fits: FitRunner,
-        training_window: TrainingWindow,
-        problem: Problem,
-        cleaning_plan: CleaningPlan,
+        clean_table: CleanTable,
         tuning_study: Study,
         trained_model: TrainedModel,
     ) -> dg.MaterializeResult[Evaluation]:
@@ -42,14 +40,8 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
             context,
             config,
             EVALUATION,
-            {
-                "training_window": training_window,
-                "problem": problem,
-                "cleaning_plan": cleaning_plan,
-                "tuning_study": tuning_study,
-                "trained_model": trained_model,
-            },
-            lambda: _judge(config, steps, fits, training_window, problem, cleaning_plan, tuning_study, trained_model),
+            {"clean_table": clean_table, "tuning_study": tuning_study, "trained_model": trained_model},
+            lambda: _judge(config, steps, fits, clean_table, tuning_study, trained_model),
             lambda found: _describe(found, steps.store),
         )
 
@@ -57,24 +49,17 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
 
 
 def _judge(
-    config: PipelineConfig,
-    steps: Steps,
-    fits: FitRunner,
-    window: TrainingWindow,
-    problem: Problem,
-    plan: CleaningPlan,
-    study: Study,
-    model: TrainedModel,
+    config: PipelineConfig, steps: Steps, fits: FitRunner, clean: CleanTable, study: Study, model: TrainedModel
 ) -> Evaluation:
-    store = steps.store
+    store, problem = steps.store, clean.problem
     found, _ = evaluate(
         store.models_root / model.path,
         store.study_folder(study.key),
-        holdout_rows(store, window, problem, plan, config.columns.sensitive),
+        holdout_rows(store, clean, config.columns.sensitive),
         fits.runner(),
         kind=problem.kind,
         metric_name=problem.metric,
-        roles=roles_after(plan, {name: problem.roles[name] for name in problem.features()}),
+        roles=roles_after(clean.plan, problem.feature_roles()),
         classes=problem.classes,
         seed=config.seed,
         memory_mb=steps.memory.fit_mb(),
@@ -84,18 +69,16 @@ def _judge(
     return found.model_copy(update={"figures": tuple(str(path.relative_to(store.root)) for path in figures)})
 
 
-def holdout_rows(
-    store: TableStore, window: TrainingWindow, problem: Problem, plan: CleaningPlan, sensitive: list[str]
-) -> HoldoutRows:
+def holdout_rows(store: TableStore, clean: CleanTable, sensitive: list[str]) -> HoldoutRows:
     """The rows that judge, cleaned by the plan."""
-    dataset = store.open([batch.table for batch in window.batches])
+    problem = clean.problem
+    dataset = store.open([batch.table for batch in clean.window.batches])
     raw = read(dataset, None, holdout_mask(dataset, problem))
     y, _ = encode_target(raw.column(problem.target), problem.classes)
     weight_name = problem.column_with("weight")
-    clean = apply_plan(plan, raw)
-    features = [name for name in problem.features() if name in clean.column_names]
+    cleaned = apply_plan(clean.plan, raw)
     return HoldoutRows(
-        clean=clean.select(features),
+        clean=cleaned.select([name for name in problem.features() if name in cleaned.column_names]),
         y=y,
         weight=numbers_of(raw.column(weight_name)) if weight_name else None,
         sensitive={name: raw.column(name) for name in sensitive if name in raw.column_names},
@@ -103,26 +86,35 @@ def holdout_rows(
 
 
 def _describe(found: Evaluation, store: TableStore) -> dict[str, Any]:
-    score, gain = found.holdout, found.gain_over_linear
-    importances = {f"importance: {name}": value for name, value in list(found.importances.items())[:MOST_IMPORTANCES]}
+    importances = {name: neat(value) for name, value in list(found.importances.items())[:MOST_IMPORTANCES]}
     slices = [f"| {s.column} | {s.group} | {s.rows:,} | {s.score} |" for s in found.slices]
-    pictures = {Path(figure).stem: _picture(store.root / figure) for figure in found.figures}
     return {
-        **found.metrics,
-        f"holdout_{found.metric}": score.value,
-        f"holdout_{found.metric}_low": score.low,
-        f"holdout_{found.metric}_high": score.high,
-        f"dummy_{found.metric}": found.dummy,
-        f"linear_{found.metric}": found.linear,
-        "gain_over_linear": gain.value,
-        "gain_over_linear_low": gain.low,
-        "gain_over_linear_high": gain.high,
-        "holdout_rows": found.rows,
-        **importances,
-        **pictures,
+        "scores": dg.MetadataValue.md(_scores(found)),
+        **{Path(figure).stem: _picture(store.root / figure) for figure in found.figures},
         **({"slices": dg.MetadataValue.md("\n".join(["| column | group | rows | score |", "|-|-|-|-|", *slices]))}
            if slices else {}),
+        f"holdout_{found.metric}": neat(found.holdout.value),
+        f"holdout_{found.metric}_low": neat(found.holdout.low),
+        f"holdout_{found.metric}_high": neat(found.holdout.high),
+        f"linear_{found.metric}": neat(found.linear),
+        f"dummy_{found.metric}": neat(found.dummy),
+        "gain_over_linear": neat(found.gain_over_linear.value),
+        "holdout_rows": found.rows,
+        **{name: neat(value) for name, value in found.metrics.items()},
+        **{f"importance: {name}": value for name, value in importances.items()},
     }  # fmt: skip
+
+
+def _scores(found: Evaluation) -> str:
+    """What one wants to know first: the model beside its baselines."""
+    better = "higher is better" if found.higher_is_better else "lower is better"
+    score, gain = found.holdout, found.gain_over_linear
+    return f"""| {found.rows:,} holdout rows | {found.metric} ({better}) | 95% interval |
+|-|-|-|
+| **model** | **{score.value:.5g}** | {score.low:.5g} … {score.high:.5g} |
+| linear | {found.linear:.5g} | |
+| dummy | {found.dummy:.5g} | |
+| gain over linear | {gain.value:+.4g} | {gain.low:+.4g} … {gain.high:+.4g} |"""
 
 
 def _picture(path: Path) -> dg.MetadataValue:

@@ -4,7 +4,7 @@ from automl_assets.core.steps import Step
 
 EVALUATION = Step(
     "evaluation",
-    inputs=("training_window", "problem", "cleaning_plan", "tuning_study", "trained_model"),
+    inputs=("clean_table", "tuning_study", "trained_model"),
     sections=("columns",),
     code_version="1",
 )

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.steps import CheckSpec
 from automl_assets.core.values import RawTable, TrainingWindow
 from automl_assets.ingestion.read import RecordedSchema, read_batch
 from automl_assets.ingestion.steps import RAW_TABLE, TRAINING_WINDOW
@@ -17,8 +18,15 @@ from automl_assets.quality.report import batch_checks, quarantine_reasons
 from resources.steps import Steps, asset_key, findings_table, partitions_of, step_asset, table_metadata
 from resources.table_store import WHOLE, TableStore
 
-RAW_CHECKS = (("schema_matches", True), ("rows_readable", True))
-WINDOW_CHECKS = (("enough_rows", True), ("no_batch_in_quarantine", False))
+RAW_CHECKS = (
+    CheckSpec("schema_matches", True, "The columns and types are those that the first batch fixed, or wider."),
+    CheckSpec("rows_readable", True, "At most 10% of the rows don't fit the header."),
+)
+CONTRACT_CHECK = CheckSpec("contract", True, "The batch keeps the data contract that quality.contract names.")
+WINDOW_CHECKS = (
+    CheckSpec("enough_rows", True, "The window has at least 25 rows."),
+    CheckSpec("no_batch_in_quarantine", False, "No batch was left out because a blocking check on it failed."),
+)
 
 
 def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
@@ -27,7 +35,7 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
 
 
 def _raw_table(config: PipelineConfig) -> dg.AssetsDefinition:
-    checks = (*RAW_CHECKS, ("contract", True)) if config.quality.contract else RAW_CHECKS
+    checks = (*RAW_CHECKS, CONTRACT_CHECK) if config.quality.contract else RAW_CHECKS
 
     @step_asset(config, RAW_TABLE, kinds={config.source.type, "parquet"}, checks=checks)
     def raw_table(context: dg.AssetExecutionContext, steps: Steps):

@@ -10,6 +10,7 @@ import dagster as dg
 
 from automl_assets.cleaning.apply import apply_in_batches, schema_after
 from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.steps import CheckSpec
 from automl_assets.core.tables import iterate, write_table
 from automl_assets.core.values import (
     Champion,
@@ -29,7 +30,9 @@ from resources.model_registry import ModelRegistry
 from resources.steps import Steps, inputs_of, step_asset
 from resources.table_store import folder_name
 
-DRIFT_CHECKS = (("no_drift", False),)
+DRIFT_CHECKS = (
+    CheckSpec("no_drift", False, "No feature differs from the champion's training rows in a way that matters."),
+)
 COMPARE_SECONDS = 600.0
 
 

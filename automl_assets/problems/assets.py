@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.steps import CheckSpec
 from automl_assets.core.values import HoldoutRule, Problem, TrainingWindow
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.problems.detect import detect_problem
@@ -13,10 +14,10 @@ from resources.steps import Steps, findings_table, inputs_of, step_asset
 from resources.table_store import TableStore
 
 CHECKS = (
-    ("enough_rows_to_judge", True),
-    ("has_features", True),
-    ("no_certain_leak", True),
-    ("no_suspected_leak", False),
+    CheckSpec("enough_rows_to_judge", True, "At least 20 rows teach and 5 judge."),
+    CheckSpec("has_features", True, "At least one column can be learnt from."),
+    CheckSpec("no_certain_leak", True, "No column predicts the target so perfectly that it must be made from it."),
+    CheckSpec("no_suspected_leak", False, "No column, and no split, predicts the target suspiciously well."),
 )
 
 

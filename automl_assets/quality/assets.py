@@ -4,13 +4,14 @@ from typing import Any
 
 import dagster as dg
 
+from automl_assets.core.steps import CheckSpec
 from automl_assets.core.values import QualityReport, RawTable
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.quality.report import assess, score_check
 from automl_assets.quality.steps import QUALITY_REPORT
 from resources.steps import Steps, findings_table, inputs_of, step_asset
 
-CHECKS = (("quality_score", False),)
+CHECKS = (CheckSpec("quality_score", False, "The score is at least cleaning.quality_score_threshold."),)
 
 
 def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:

@@ -12,15 +12,7 @@ from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.ports import VersionInfo
 from automl_assets.core.provenance import git_commit, lock_hash, package_version
 from automl_assets.core.tables import read, write_arrow
-from automl_assets.core.values import (
-    Champion,
-    CleaningPlan,
-    Evaluation,
-    Problem,
-    Registration,
-    TrainedModel,
-    TrainingWindow,
-)
+from automl_assets.core.values import Champion, CleanTable, Evaluation, Problem, Registration, TrainedModel
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import pipeline_text
 from automl_assets.problems.detect import holdout_mask
@@ -63,9 +55,7 @@ def _registered_model(config: PipelineConfig) -> dg.AssetsDefinition:
         fits: FitRunner,
         registry: ModelRegistry,
         records: PlatformRecords,
-        training_window: TrainingWindow,
-        problem: Problem,
-        cleaning_plan: CleaningPlan,
+        clean_table: CleanTable,
         trained_model: TrainedModel,
         evaluation: Evaluation,
     ) -> dg.MaterializeResult[Registration]:
@@ -73,26 +63,19 @@ def _registered_model(config: PipelineConfig) -> dg.AssetsDefinition:
         store = steps.store
         candidate = Candidate(
             pipeline=config.name,
-            window=training_window,
-            problem=problem,
-            plan=cleaning_plan,
+            window=clean_table.window,
+            problem=clean_table.problem,
+            plan=clean_table.plan,
             model=trained_model,
             evaluation=evaluation,
             folder=store.models_root / trained_model.path,
             figures=tuple(store.root / figure for figure in evaluation.figures),
         )
-        values = {
-            "training_window": training_window,
-            "problem": problem,
-            "cleaning_plan": cleaning_plan,
-            "trained_model": trained_model,
-            "evaluation": evaluation,
-        }
         return steps.run(
             context,
             config,
             REGISTERED_MODEL,
-            values,
+            {"clean_table": clean_table, "trained_model": trained_model, "evaluation": evaluation},
             lambda: _register(context.run_id, config, candidate, steps, fits, registry, records),
             _describe,
         )

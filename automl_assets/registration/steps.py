@@ -4,7 +4,7 @@ from automl_assets.core.steps import Step
 
 REGISTERED_MODEL = Step(
     "registered_model",
-    inputs=("training_window", "problem", "cleaning_plan", "trained_model", "evaluation"),
+    inputs=("clean_table", "trained_model", "evaluation"),
     sections=("registration",),
     code_version="1",
 )

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from automl_assets.cleaning.apply import roles_after
-from automl_assets.core.values import CleaningPlan, CleanTable, Member, Problem, Study, TrainedModel, TrainingWindow
+from automl_assets.core.values import CleanTable, Member, Study, TrainedModel
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.training.steps import TRAINED_MODEL
 from automl_assets.training.train import ModelFacts, train_model
@@ -27,31 +27,18 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
         ins=inputs_of(config, *TRAINED_MODEL.inputs),
     )
     def trained_model(
-        context: dg.AssetExecutionContext,
-        steps: Steps,
-        fits: FitRunner,
-        training_window: TrainingWindow,
-        problem: Problem,
-        cleaning_plan: CleaningPlan,
-        clean_table: CleanTable,
-        tuning_study: Study,
+        context: dg.AssetExecutionContext, steps: Steps, fits: FitRunner, clean_table: CleanTable, tuning_study: Study
     ) -> dg.MaterializeResult[TrainedModel]:
         """The greedy weighted ensemble of the study's best configurations, calibrated, as a folder of native files."""
         return steps.run(
             context,
             config,
             TRAINED_MODEL,
-            {
-                "training_window": training_window,
-                "problem": problem,
-                "cleaning_plan": cleaning_plan,
-                "clean_table": clean_table,
-                "tuning_study": tuning_study,
-            },
+            {"clean_table": clean_table, "tuning_study": tuning_study},
             lambda: train_model(
                 TrialStore(steps.store.study_folder(tuning_study.key)),
                 tuning_study,
-                model_facts(config.name, training_window, problem, cleaning_plan, clean_table),
+                model_facts(config.name, clean_table),
                 fits.runner(),
                 root=steps.store.models_root,
                 folder=config.name,
@@ -64,19 +51,17 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
     return [trained_model]
 
 
-def model_facts(
-    pipeline: str, window: TrainingWindow, problem: Problem, plan: CleaningPlan, clean: CleanTable
-) -> ModelFacts:
+def model_facts(pipeline: str, clean: CleanTable) -> ModelFacts:
     """What the model must know: the columns it reads and their types, its plan, its holdout rule and its window."""
-    features = {name: problem.roles[name] for name in problem.features()}
+    problem, window = clean.problem, clean.window
     return ModelFacts(
         pipeline=pipeline,
         kind=problem.kind,
         target=problem.target,
         classes=problem.classes,
-        roles=roles_after(plan, features),
-        columns=tuple(column for column in window.columns if column.name in features),
-        plan=plan,
+        roles=roles_after(clean.plan, problem.feature_roles()),
+        columns=tuple(column for column in window.columns if column.name in problem.features()),
+        plan=clean.plan,
         holdout=problem.holdout,
         window=tuple(batch.table.digest for batch in window.batches),
         id_columns=problem.columns_with("id"),

@@ -4,7 +4,7 @@ from automl_assets.core.steps import Step
 
 TRAINED_MODEL = Step(
     "trained_model",
-    inputs=("training_window", "problem", "cleaning_plan", "clean_table", "tuning_study"),
+    inputs=("clean_table", "tuning_study"),
     sections=(),
     code_version="1",
 )

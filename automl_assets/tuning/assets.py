@@ -7,7 +7,7 @@ import dagster as dg
 from automl_assets.cleaning.apply import roles_after
 from automl_assets.core.memory import usable_cores
 from automl_assets.core.progress import Progress, stop_requested, tell
-from automl_assets.core.values import CleaningPlan, CleanTable, Problem, Study
+from automl_assets.core.values import CleanTable, Study
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.tuning.search import SearchProgress
 from automl_assets.tuning.steps import TUNING_STUDY
@@ -22,30 +22,17 @@ POOL = "training"
 def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one pipeline."""
 
-    @step_asset(
-        config,
-        TUNING_STUDY,
-        kinds={"optuna"},
-        pool=POOL,
-        ins=inputs_of(config, "problem", "cleaning_plan", "clean_table"),
-    )
+    @step_asset(config, TUNING_STUDY, kinds={"optuna"}, pool=POOL, ins=inputs_of(config, *TUNING_STUDY.inputs))
     def tuning_study(
-        context: dg.AssetExecutionContext,
-        steps: Steps,
-        fits: FitRunner,
-        gpu: GpuDevice,
-        problem: Problem,
-        cleaning_plan: CleaningPlan,
-        clean_table: CleanTable,
+        context: dg.AssetExecutionContext, steps: Steps, fits: FitRunner, gpu: GpuDevice, clean_table: CleanTable
     ) -> dg.MaterializeResult[Study]:
         """Configurations of every model family, judged out of fold within the time budget; resumed after a kill."""
-        inputs = {"problem": problem, "cleaning_plan": cleaning_plan, "clean_table": clean_table}
         return steps.run(
             context,
             config,
             TUNING_STUDY,
-            inputs,
-            lambda: _search(context, config, steps, fits, gpu, problem, cleaning_plan, clean_table),
+            {"clean_table": clean_table},
+            lambda: _search(config, steps, fits, gpu, clean_table),
             _describe,
             final=lambda study: study.complete,
         )
@@ -53,29 +40,18 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
     return [tuning_study]
 
 
-def _search(
-    context: dg.AssetExecutionContext,
-    config: PipelineConfig,
-    steps: Steps,
-    fits: FitRunner,
-    gpu: GpuDevice,
-    problem: Problem,
-    plan: CleaningPlan,
-    clean: CleanTable,
-) -> Study:
+def _search(config: PipelineConfig, steps: Steps, fits: FitRunner, gpu: GpuDevice, clean: CleanTable) -> Study:
     runner = fits.runner()
     if runner.pid is not None:
         steps.lock.note_child(config.name, runner.pid)
-    versions = {"problem": problem, "cleaning_plan": plan, "clean_table": clean}
-    key = TUNING_STUDY.fingerprint(config, {name: value.data_version() for name, value in versions.items()})
-    clean_roles = roles_after(plan, {name: problem.roles[name] for name in problem.features()})
+    key = TUNING_STUDY.fingerprint(config, {"clean_table": clean.data_version()})
     return run_study(
         steps.store.study_folder(f"{config.name}-{key}"),
         steps.store.open([clean.table]),
-        problem,
+        clean.problem,
         config.tuning,
         runner,
-        roles=clean_roles,
+        roles=roles_after(clean.plan, clean.problem.feature_roles()),
         seed=config.seed,
         cores=min(usable_cores(), fits.max_workers or usable_cores()),
         memory_mb=steps.memory.fit_mb(),

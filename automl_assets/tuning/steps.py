@@ -4,7 +4,7 @@ from automl_assets.core.steps import Step
 
 TUNING_STUDY = Step(
     "tuning_study",
-    inputs=("problem", "cleaning_plan", "clean_table"),
+    inputs=("clean_table",),
     sections=("features", "tuning"),
     code_version="1",
 )
