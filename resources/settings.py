@@ -101,8 +101,8 @@ def project_root(folder: Path) -> Path:
 
 def template(name: str) -> Path:
     """A configuration file of the repository, or the copy that the wheel carries."""
-    carried = PACKAGE / "automl_assets" / "templates" / name
-    return carried if carried.is_file() else PACKAGE / name
+    places = (PACKAGE / "automl_assets" / "templates" / name, PACKAGE / name, PACKAGE / "deploy" / name)
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def _check_format(home: Path) -> None:
