@@ -62,7 +62,7 @@ class Steps(dg.ConfigurableResource):
         try:
             self._hold(context, config.name)
             fingerprint = step.fingerprint(config, {**versions_of(inputs), **extra_versions()})
-            forced = context.run_tags.get(FORCE_TAG) == "true"
+            forced = context.run.tags.get(FORCE_TAG) == "true"
             stored = None if forced else self.store.find(config.name, step.name, batch, fingerprint)
             value = compute() if stored is None else cast("Result", stored)
             self.store.save(config.name, step.name, batch, value, fingerprint if final(value) else None)
@@ -95,9 +95,9 @@ class Steps(dg.ConfigurableResource):
 
         self.lock.hold(
             pipeline,
-            f"run {context.run_id[:8]} of {pipeline}",
+            f"run {context.run.run_id[:8]} of {pipeline}",
             instance=context.instance,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             waiting=waiting,
         )
 

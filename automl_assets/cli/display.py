@@ -172,6 +172,8 @@ def _print_holdout(console: "Console", document: dict[str, Any]) -> None:
 
 def print_init(document: dict[str, Any]) -> None:
     """What was understood, and what to type next."""
+    from rich.markup import escape
+
     console, problem = out(), document["problem"]
     classes = f", {problem['classes']} classes" if problem["classes"] else ""
     console.print(
@@ -182,6 +184,10 @@ def print_init(document: dict[str, Any]) -> None:
         console.print(f"[yellow]Excluded {column}[/]: {reason}.")
     for warning in document["warnings"]:
         console.print(f"[yellow]Note:[/] {warning}")
+    for finding in document["findings"]:
+        where = f"{finding['column']}: " if finding["column"] else ""
+        console.print(f"[yellow]Note:[/] {escape(where)}{finding['count']:,} × {finding['code']}: ", end="")
+        console.print(finding["advice"], markup=False)
     console.print(f"\nNext: [bold]automl run {document['pipeline']}[/]")
 
 

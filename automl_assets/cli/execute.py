@@ -166,7 +166,12 @@ def failure_of(events: Sequence[dg.DagsterEvent], run_id: str) -> AutoMLError:
                 failed_checks.append(f"{evaluation.check_name}: {evaluation.description}")
         if event.event_type_value == "STEP_FAILURE":
             return _step_failure(event, failed_checks, run_id)
-    return JobError("The run did not succeed.", where=run_id, remedy="Look at it in `automl ui`.")
+    causes = [str(event.message) for event in events if event.is_failure and event.message]
+    return JobError(
+        f"The run did not succeed. {causes[0][:300] if causes else ''}".strip(),
+        where=f"run {run_id[:8]}",
+        remedy="The traceback stands in its log: `automl ui`.",
+    )
 
 
 def _step_failure(event: dg.DagsterEvent, failed_checks: list[str], run_id: str) -> AutoMLError:

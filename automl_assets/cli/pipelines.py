@@ -16,6 +16,7 @@ from automl_assets.core.ports import VersionInfo
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import find_pipelines, load_all, load_named, load_pipeline
 from automl_assets.problems.detect import require_columns
+from automl_assets.quality.contract import read_contract
 from resources.model_registry import ModelRegistry
 from resources.pipeline_lock import PIPELINE_TAG
 from resources.platform_database import PlatformDatabase
@@ -143,6 +144,8 @@ def _dry_run(config: PipelineConfig) -> str:
     Raises:
         InputError: something is not there.
     """
+    if config.quality.contract is not None:
+        read_contract(Path(config.quality.contract))
     batches = [WHOLE] if config.batches.kind == "none" else config.source.landed(config.batches.glob)
     told = f"{len(batches)} batches, " if config.batches.kind != "none" else ""
     if not batches:

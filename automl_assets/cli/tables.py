@@ -3,14 +3,14 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_assets.core.errors import ConfigError, InputError, StorageError
 from automl_assets.core.tables import open_tables
-from automl_assets.core.values import QualityReport, RawTable
+from automl_assets.core.values import Problem, QualityReport, RawTable
 from automl_assets.ingestion.read import read_batch
 from automl_assets.ingestion.sources import Source
 from automl_assets.ingestion.sources import registry as sources
@@ -90,6 +90,7 @@ def init(table: Path, target: str, name: str | None) -> dict[str, Any]:
     with read_file(table) as (raw, dataset):
         problem = detect_problem(dataset, name=chosen, target=target, columns=ColumnsConfig(), config=ProblemConfig())
     leaks = {leak.column: leak.reason for leak in problem.leaks if leak.certain and leak.column}
+    _require_learnable(problem, leaks, where=str(table))
     source = {"type": source_of(table).type, "path": _written_path(table.expanduser().resolve(), path.parent)}
     write_pipeline(path, name=chosen, source=source, target=target, exclude=leaks)
     return {
@@ -103,6 +104,25 @@ def init(table: Path, target: str, name: str | None) -> dict[str, Any]:
         "warnings": [f"{leak.column or 'rows'}: {leak.reason}" for leak in problem.leaks if not leak.certain],
         "findings": [finding.model_dump(mode="json") for finding in (*raw.findings, *problem.findings)],
     }
+
+
+def _require_learnable(problem: Problem, leaks: Mapping[str, str], *, where: str) -> None:
+    """Refuse what `automl run` would refuse, once the leaks are left out.
+
+    Raises:
+        InputError: too few rows, or no feature.
+    """
+    failed = [check for check in problem.checks if check.blocking and not check.passed and check.name != "no_certain_leak"]
+    if failed:
+        worst = min(failed, key=lambda check: check.name != "has_features")
+        raise InputError(worst.description, where=where, code="check_failed")
+    if not set(problem.features()) - set(leaks):
+        raise InputError(
+            f"No feature is left: {'; '.join(f'{column}: {reason}' for column, reason in list(leaks.items())[:5])}.",
+            where=where,
+            remedy="Add columns that are known before the target is.",
+            code="check_failed",
+        )
 
 
 def _written_path(table: Path, folder: Path) -> str:

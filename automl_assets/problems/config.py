@@ -61,6 +61,20 @@ class ProblemConfig(Section):
     def _label(cls, value: Any) -> Any:
         return value if value is None else str(value)
 
+    @model_validator(mode="after")
+    def _known_names(self) -> "ProblemConfig":
+        from automl_assets.core.errors import UnknownNameError
+        from automl_assets.learn.score import metric_named
+        from automl_assets.problems.types import registry
+
+        try:
+            kind = None if self.kind == "auto" else registry.get(self.kind).name
+            if self.metric != "auto":
+                metric_named(self.metric, kind)
+        except UnknownNameError as error:
+            raise ValueError(f"{error.message} {error.remedy}") from error
+        return self
+
     @field_validator("costs")
     @classmethod
     def _later(cls, value: Any) -> Any:

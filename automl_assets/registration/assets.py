@@ -76,7 +76,7 @@ def _registered_model(config: PipelineConfig) -> dg.AssetsDefinition:
             config,
             REGISTERED_MODEL,
             {"clean_table": clean_table, "trained_model": trained_model, "evaluation": evaluation},
-            lambda: _register(context.run_id, config, candidate, steps, fits, registry, records),
+            lambda: _register(context.run.run_id, config, candidate, steps, fits, registry, records),
             _describe,
         )
 
@@ -126,9 +126,12 @@ def _compare(
         return Comparison(champion.version, 0, None, champion_fits_schema=False)
     card = ModelCard.read(folder)
     raw, y = _unseen_rows(candidate, steps.store, card)
-    folders = {"challenger": candidate.folder, "champion": folder}
+    models = {
+        "challenger": (candidate.folder, candidate.model.digest),
+        "champion": (folder, champion.tags.get("model_sha256") or None),
+    }
     with tempfile.TemporaryDirectory(prefix="automl-gate-") as scratch:
-        predict = partial(_predict, folders, raw, Path(scratch), candidate.problem, fits, steps.memory.fit_mb())
+        predict = partial(_predict, models, raw, Path(scratch), candidate.problem, fits, steps.memory.fit_mb())
         return compare_models(predict, y, champion_version=champion.version, metric=candidate.problem.metric)
 
 
@@ -147,7 +150,7 @@ def _unseen_rows(candidate: Candidate, store: TableStore, champion: ModelCard) -
 
 
 def _predict(
-    folders: dict[str, Path],
+    models: dict[str, tuple[Path, str | None]],
     rows: "pa.Table",
     scratch: Path,
     problem: Problem,
@@ -161,8 +164,8 @@ def _predict(
     if not table.exists():
         write_arrow(table, rows)
     arguments = {
-        "model": str(folders[who]),
-        "digest": None,
+        "model": str(models[who][0]),
+        "digest": models[who][1],
         "table": str(table),
         "out": str(out),
         "kind": problem.kind,
