@@ -6,6 +6,7 @@ model side  training_window, problem, cleaning_plan, clean_table, tuning_study,
 """
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from automl_assets.evaluation import assets as evaluation
 from automl_assets.ingestion import assets as ingestion
 from automl_assets.monitoring import assets as monitoring
 from automl_assets.pipeline import PipelineConfig
+from automl_assets.pipeline_files import load_pipeline
 from automl_assets.problems import assets as problems
 from automl_assets.quality import assets as quality
 from automl_assets.registration import assets as registration
@@ -25,7 +27,7 @@ from automl_assets.steps import BATCH_SIDE, MODEL_SIDE
 from automl_assets.training import assets as training
 from automl_assets.tuning import assets as tuning
 from resources.pipeline_lock import PIPELINE_TAG
-from resources.steps import asset_key, partitions_of
+from resources.steps import asset_key
 from sensors.schedules import schedules_of
 
 STAGES = (ingestion, quality, problems, cleaning, tuning, training, evaluation, registration, serving, monitoring)
@@ -48,6 +50,24 @@ class AutoMLPipeline(dg.Component, dg.Resolvable):
         resolved: Any = context.resolve_value(model.model_dump(mode="json"))
         return cls(PipelineConfig.model_validate(resolved))
 
+    @classmethod
+    def resolve_from_yaml(cls, yaml: str) -> "AutoMLPipeline":
+        """The component from a `defs.yaml`'s text, or from its attributes alone; paths stay as they are written."""
+        from yaml import safe_dump, safe_load
+
+        document = safe_load(yaml)
+        whole = isinstance(document, dict) and set(document) == {"type", "attributes"}
+        return super().resolve_from_yaml(safe_dump(document["attributes"]) if whole else yaml)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "AutoMLPipeline":
+        """The component from a `defs.yaml`, paths relative to the file.
+
+        Raises:
+            ConfigError: the file is wrong; the line is named.
+        """
+        return cls(load_pipeline(Path(path)))
+
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """The pipeline's assets, jobs and schedules. Resources, sensors and the executor come from `definitions`."""
         config = self.config if context is None else self.config.located(context.path)
@@ -60,18 +80,17 @@ class AutoMLPipeline(dg.Component, dg.Resolvable):
     @cached_property
     def train_job(self) -> Any:
         """The job of the model side."""
-        return self._job("train", "Trains, judges and registers", MODEL_SIDE, None)
+        return self._job("train", "Trains, judges and registers", MODEL_SIDE)
 
     @cached_property
     def score_job(self) -> Any:
         """The job of the batch side, a partition each where there are batches."""
-        return self._job("score", "Reads, scores and watches", BATCH_SIDE, partitions_of(self.config))
+        return self._job("score", "Reads, scores and watches", BATCH_SIDE)
 
-    def _job(self, what: str, does: str, steps: tuple[Step, ...], partitions: Any) -> Any:
+    def _job(self, what: str, does: str, steps: tuple[Step, ...]) -> Any:
         return dg.define_asset_job(
             f"{self.config.name}_{what}",
             selection=[asset_key(self.config, step.name) for step in steps],
-            partitions_def=partitions,
             tags={PIPELINE_TAG: self.config.name},
             description=f"{does} {self.config.name}.",
         )
