@@ -163,7 +163,10 @@ from resources.settings import Settings
 resources = dg.Definitions(resources=resources_of(Settings.from_environment()))
 """
 OWN_PROJECTS = {
-    "the text of a file": 'own = AutoMLPipeline.resolve_from_yaml(open("mine/defs/churn/defs.yaml").read()).build_defs()',
+    "the text of a file": """
+text = open("mine/defs/churn/defs.yaml").read()
+own = AutoMLPipeline.resolve_from_yaml(text).build_defs()
+""",
     "a file": 'own = AutoMLPipeline.from_file("mine/defs/churn/defs.yaml").build_defs()',
     "a dg project": """
 from pathlib import Path

@@ -112,7 +112,9 @@ def _require_learnable(problem: Problem, leaks: Mapping[str, str], *, where: str
     Raises:
         InputError: too few rows, or no feature.
     """
-    failed = [check for check in problem.checks if check.blocking and not check.passed and check.name != "no_certain_leak"]
+    failed = [
+        check for check in problem.checks if check.blocking and not check.passed and check.name != "no_certain_leak"
+    ]
     if failed:
         worst = min(failed, key=lambda check: check.name != "has_features")
         raise InputError(worst.description, where=where, code="check_failed")

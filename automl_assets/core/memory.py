@@ -9,6 +9,7 @@ CGROUP = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60
 LEAST_BATCH_ROWS = 512
 TIGHT_SHARE = 0.8
+FIRST_BATCH_SHARE = 0.125
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ class BatchSize:
         self.rows = max(1, rows)
         self._budget = budget_mb * 2**20
         self._before = read_memory().resident
+
+    def fit(self, row_bytes: float) -> None:
+        """Start with no more rows than an eighth of the budget holds: a reader keeps a few batches at a time."""
+        most = int(self._budget * FIRST_BATCH_SHARE / max(row_bytes, 1.0))
+        self.rows = max(min(LEAST_BATCH_ROWS, self.rows), min(self.rows, most))
 
     def next_rows(self) -> int:
         """How many rows to take next; releases memory and halves when it is tight, never below 512."""

@@ -64,7 +64,9 @@ def test_each_variable_sets_its_field(variable: str, text: str, field: str, valu
         ("AUTOML_MEMORY_CRITICAL_MB", "nan", "a number above 0"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_its_name(variable: str, text: str, told: str, tmp_path: Path) -> None:
+def test_a_value_that_makes_no_sense_is_refused_with_its_name(
+    variable: str, text: str, told: str, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=told):
         settings_of(tmp_path, **{variable: text})
 

@@ -1,0 +1,68 @@
+"""The platform's database: migrated when older, refused when newer, on SQLite and on PostgreSQL."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from automl_assets.core.errors import StorageError
+from resources.platform_database import VERSION_TABLE, Act, PlatformDatabase
+from tests.conftest import require_server
+
+SERVER = "postgresql+psycopg2://postgres@127.0.0.1:5432"
+AT = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of its own; PostgreSQL's is dropped again."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'platform.db'}"
+        return
+    require_server("PostgreSQL", 5432)
+    name = f"automl_test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(f"{SERVER}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    yield f"{SERVER}/{name}".replace("+psycopg2", "")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
+
+
+def test_what_was_recorded_comes_back_newest_first(url: str) -> None:
+    first = Act("churn", "promote", "the gate", "there was none", None, "1", AT)
+    second = Act("churn", "rollback", "ada", "it was wrong, 100%", "2", "1", AT.replace(minute=31))
+    database = PlatformDatabase(url)
+    for act in (first, second, Act("ames", "promote", "the gate", "better", "1", "2", AT)):
+        database.record(act)
+    assert list(PlatformDatabase(url).acts("churn")) == [second, first]
+    assert list(PlatformDatabase(url).acts("nobody")) == []
+
+
+def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
+    PlatformDatabase(url).acts("churn")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StorageError, match="newer format '9999'") as caught:
+        PlatformDatabase(url).acts("churn")
+    assert caught.value.remedy == "Upgrade automl-assets."
+
+
+def test_all_tables_carry_the_prefix(url: str) -> None:
+    PlatformDatabase(url).acts("churn")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+    assert {name.partition("_")[0] for name in sa.inspect(engine).get_table_names()} == {"automl"}
+    engine.dispose()
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(StorageError) as caught:
+        PlatformDatabase("postgresql://ada:secret@127.0.0.1:1/x").acts("churn")
+    assert "127.0.0.1:1/x" in str(caught.value)
+    assert "secret" not in str(caught.value)
