@@ -7,7 +7,7 @@ array(['No', 'Yes', …], dtype=object)
 from typing import TYPE_CHECKING, Any
 
 from automl_assets.arrays import as_arrow
-from automl_assets.core.errors import RegistryError, UnknownNameError
+from automl_assets.core.errors import RegistryError, SchemaError, UnknownNameError, bounded
 from automl_assets.training.model import Model
 from resources.model_registry import ModelRegistry
 from resources.settings import Settings
@@ -32,18 +32,34 @@ class LoadedChampion:
         return np.array(self._model.card.classes, dtype=object)
 
     def predict(self, table: Any) -> "np.ndarray":
-        """A label, or a value, for each row."""
-        return self._model.labels(self._model.predict(as_arrow(table)))
+        """A label, or a value, for each row. A column that the table lacks counts as missing.
+
+        Raises:
+            SchemaError: it is no table, or has none of the model's columns.
+        """
+        return self._model.labels(self._predicted(table))
 
     def predict_proba(self, table: Any) -> "np.ndarray":
         """Calibrated probabilities of shape (rows, classes).
 
         Raises:
             AttributeError: the model predicts numbers.
+            SchemaError: it is no table, or has none of the model's columns.
         """
         if not self._model.card.classes:
             raise AttributeError(f"{self.name} predicts a number; it has no probabilities.")
-        return self._model.predict(as_arrow(table))
+        return self._predicted(table)
+
+    def _predicted(self, table: Any) -> "np.ndarray":
+        arrow = as_arrow(table)
+        missing = self._model.check_columns(arrow.column_names).missing
+        if missing == self._model.features:
+            raise SchemaError(
+                "The table has none of the columns that the model reads.",
+                where=self.name,
+                remedy=f"They are {bounded(missing)}.",
+            )
+        return self._model.predict(arrow)
 
 
 def load_champion(name: str, version: str | None = None) -> LoadedChampion:

@@ -5,6 +5,7 @@ model side  training_window, problem, cleaning_plan, clean_table, tuning_study,
             trained_model, evaluation, registered_model, champion                      job <name>_train
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,13 @@ class AutoMLPipeline(dg.Component, dg.Resolvable):
         return cls(PipelineConfig.model_validate(resolved))
 
     @classmethod
-    def resolve_from_yaml(cls, yaml: str) -> "AutoMLPipeline":
+    def resolve_from_yaml(cls, yaml: str, *, scope: Mapping[str, Any] | None = None) -> "AutoMLPipeline":
         """The component from a `defs.yaml`'s text, or from its attributes alone; paths stay as they are written."""
         from yaml import safe_dump, safe_load
 
         document = safe_load(yaml)
         whole = isinstance(document, dict) and set(document) == {"type", "attributes"}
-        return super().resolve_from_yaml(safe_dump(document["attributes"]) if whole else yaml)
+        return super().resolve_from_yaml(safe_dump(document["attributes"]) if whole else yaml, scope=scope)
 
     @classmethod
     def from_file(cls, path: str | Path) -> "AutoMLPipeline":

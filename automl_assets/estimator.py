@@ -5,15 +5,18 @@
 """
 
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # their contract needs the class itself
 
 from automl_assets.arrays import as_arrow
-from automl_assets.core.errors import ConfigError, SchemaError
+from automl_assets.core.errors import ConfigError, SchemaError, bounded
 from automl_assets.core.memory import read_memory, usable_cores
-from automl_assets.core.values import Column, HoldoutRule, Problem, Role, TrainedModel
+from automl_assets.core.values import FEATURE_ROLES, Column, HoldoutRule, Problem, Role, TrainedModel
 from automl_assets.tuning.config import TuningConfig
 
 if TYPE_CHECKING:
@@ -21,11 +24,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from automl_assets.learn.runner import Runner
+
 TARGET = "__target__"
 WEIGHT = "__weight__"
 GROUP = "__group__"
 MEMORY_SHARE = 0.8
 MIB = 2**20
+START_SHARE = 0.25
+START_SECONDS = 120.0
+START_MB = 1_000.0
 
 
 class AutoML(BaseEstimator):
@@ -79,15 +87,16 @@ class AutoML(BaseEstimator):
             ConfigError: a parameter has a value that it can't have.
             FitError: no family finished a fit within the budget.
         """
-        from automl_assets.learn.families import registry
-        from automl_assets.learn.runner import Runner
+        import numpy as np
+
         from automl_assets.training.model import Model
 
         config = self._config()
         table = self._table(X, y, sample_weight, groups)
-        packages = sorted({package for family in registry.all().values() for package in family.packages})
-        with tempfile.TemporaryDirectory(prefix="automl-fit-") as scratch, Runner(packages=tuple(packages)) as runner:
-            trained = self._train(table, config, runner, Path(scratch))
+        problem = self._problem(table)
+        with tempfile.TemporaryDirectory(prefix="automl-fit-") as scratch, _started_runner(config) as (runner, seconds):
+            config = config.model_copy(update={"time_budget_seconds": seconds})
+            trained = self._train(table, problem, config, runner, Path(scratch))
             self._model = Model.load(Path(scratch) / "models" / trained.path)
         self._trained = trained
         self.n_features_in_ = table.num_columns - len(
@@ -95,7 +104,9 @@ class AutoML(BaseEstimator):
         )
         self.feature_names_in_ = _names(table)
         if self._model.card.classes:
-            self.classes_ = _original_labels(y, self._model.card.classes)
+            labels = _original_labels(y, self._model.card.classes)
+            self._order = np.argsort(labels, kind="stable")
+            self.classes_ = labels[self._order]
         return self
 
     def _config(self) -> TuningConfig:
@@ -145,13 +156,13 @@ class AutoML(BaseEstimator):
         from automl_assets.learn.score import metric_named
         from automl_assets.problems.config import ColumnsConfig, ProblemConfig
         from automl_assets.problems.roles import assign_roles, id_columns
-        from automl_assets.problems.target import choose_kind, target_facts
+        from automl_assets.problems.target import choose_kind, target_facts, without_rare_classes
 
         dataset = ds.dataset(table)
         facts = target_facts(dataset, TARGET)
         stated = "auto" if self._kind != "regression" else "regression"
         if self._kind == "classification":
-            stated = "binary" if facts.distinct == 2 else "multiclass"
+            stated = "multiclass" if without_rare_classes(facts)[0].distinct > 2 else "binary"
         kind_name, kind, usable, rare = choose_kind(facts, ProblemConfig(kind=stated))
         metric = metric_named(kind.default_metric if self.metric == "auto" else self.metric, kind_name)
         columns = ColumnsConfig(
@@ -166,6 +177,8 @@ class AutoML(BaseEstimator):
             ids=id_columns(dataset, target=TARGET, columns=columns),
             train=np.ones(table.num_rows, dtype=bool),
         )
+        if not set(roles.values()) & set(FEATURE_ROLES):
+            raise SchemaError("No column can be learnt from.", where="AutoML.fit", remedy="Add columns that vary.")
         nothing_held_out = HoldoutRule(kind="hash", columns=(), salt="", share=0.0, target=TARGET)
         return Problem(
             kind=kind_name,
@@ -180,7 +193,9 @@ class AutoML(BaseEstimator):
             dropped_classes=rare,
         )
 
-    def _train(self, table: "pa.Table", config: TuningConfig, runner: Any, scratch: Path) -> TrainedModel:
+    def _train(
+        self, table: "pa.Table", problem: Problem, config: TuningConfig, runner: "Runner", scratch: Path
+    ) -> TrainedModel:
         import pyarrow.dataset as ds
 
         from automl_assets.cleaning.apply import apply_plan, roles_after
@@ -190,10 +205,7 @@ class AutoML(BaseEstimator):
         from automl_assets.tuning.study import run_study
         from automl_assets.tuning.trial_store import TrialStore
 
-        problem = self._problem(table)
         features = problem.feature_roles()
-        if not features:
-            raise SchemaError("No column can be learnt from.", where="AutoML.fit", remedy="Add columns that vary.")
         plan = plan_cleaning(ds.dataset(table), features)
         memory_mb = self.memory_limit_mb or MEMORY_SHARE * read_memory().available / MIB
         study = run_study(
@@ -231,19 +243,48 @@ class AutoML(BaseEstimator):
         )
 
     def predict(self, X: Any) -> "np.ndarray":
-        """A label, or a value, for each row."""
-        predicted = self._fitted().predict(as_arrow(X))
-        return self.classes_[predicted.argmax(axis=1)] if self._model.card.classes else predicted
+        """A label, or a value, for each row.
+
+        Raises:
+            SchemaError: X is no table, or lacks a column that the model reads.
+        """
+        if self._fitted().card.classes:
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return self._model.predict(self._as_fitted(X))
 
     def predict_proba(self, X: Any) -> "np.ndarray":
-        """Calibrated probabilities of shape (rows, classes), in the order of `classes_`.
+        """Calibrated probabilities of shape (rows, classes), in the order of `classes_`, which is sorted.
 
         Raises:
             AttributeError: the target is a number.
+            SchemaError: X is no table, or lacks a column that the model reads.
         """
         if not self._fitted().card.classes:
             raise AttributeError("The target is a number; there are no probabilities.")
-        return self._model.predict(as_arrow(X))
+        return self._model.predict(self._as_fitted(X))[:, self._order]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy where the target is a class, R² where it is a number: what scikit-learn's own estimators score."""
+        from sklearn.metrics import accuracy_score, r2_score
+
+        judge = accuracy_score if self._fitted().card.classes else r2_score
+        return float(judge(y, self.predict(X), sample_weight=sample_weight))
+
+    def _as_fitted(self, X: Any) -> "pa.Table":
+        """X as Arrow under the names that `fit` saw: a matrix's columns are taken by position, a frame's by name."""
+        import numpy as np
+
+        table = as_arrow(X)
+        if isinstance(X, np.ndarray | list) and table.num_columns == self.n_features_in_:
+            table = table.rename_columns(list(self.feature_names_in_))
+        missing = self._model.check_columns(table.column_names).missing
+        if missing:
+            raise SchemaError(
+                f"X lacks columns that the model reads: {bounded(missing)}.",
+                where="AutoML.predict",
+                remedy=f"Give the {self.n_features_in_} columns that it was fitted on.",
+            )
+        return table
 
     def leaderboard(self) -> "pd.DataFrame":
         """Each configuration and the ensemble, best first: score out of fold, seconds, milliseconds a row, MiB."""
@@ -272,6 +313,24 @@ class AutoMLRegressor(RegressorMixin, AutoML):
     """AutoML that takes whole numbers for numbers, however few there are."""
 
     _kind = "regression"
+
+
+@contextmanager
+def _started_runner(config: TuningConfig) -> "Iterator[tuple[Runner, float]]":
+    """A runner whose imports are done, and the seconds that are left of the budget.
+
+    Starting counts for a quarter of the budget at most, so that a small one still fits something.
+    """
+    from automl_assets.learn.families import registry
+    from automl_assets.learn.runner import Runner
+
+    begun = time.monotonic()
+    families = registry.names() if isinstance(config.families, str) else config.families
+    packages = sorted({package for name in families for package in registry.get(name).packages})
+    with Runner(packages=("numpy", "pyarrow.compute", *packages)) as runner:
+        runner.run("os:getpid", {}, deadline_seconds=START_SECONDS, memory_mb=START_MB)
+        budget = config.time_budget_seconds
+        yield runner, budget - min(time.monotonic() - begun, START_SHARE * budget)
 
 
 def _names(table: "pa.Table") -> "np.ndarray":

@@ -12,12 +12,15 @@ from pydantic import BaseModel, ValidationError
 from automl_assets.core.errors import ConfigError, bounded, did_you_mean, unknown_name
 from automl_assets.core.files import write_text
 from automl_assets.ingestion.config import source_from
+from automl_assets.ingestion.sources import registry as sources
 from automl_assets.pipeline import PipelineConfig
 
 COMPONENT = "automl_assets.AutoMLPipeline"
 FILE_NAME = "defs.yaml"
 TEMPLATE = re.compile(r"\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 MOST_ERRORS = 3
+MOST_DEPTH = 40
+MOST_NODES = 50_000
 Location = tuple[str | int, ...]
 
 
@@ -113,23 +116,25 @@ def parse_pipeline(text: str, *, where: str, overrides: Sequence[str] = ()) -> P
     positions = {key[1:]: f"{where}:{line}" for key, line in lines.items() if key[:1] == ("attributes",)}
     for override in overrides:
         _override(attributes, override, positions)
-    return _validated(_substituted(attributes, (), positions), where, positions)
+    filled: set[Location] = set()
+    return _validated(_substituted(attributes, (), positions, filled), where, positions, filled)
 
 
 def _parse_yaml(text: str, where: str, lines: dict[Location, int]) -> dict[str, Any]:
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         document = _construct(loader, node, (), lines, where) if node is not None else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or "it can't be parsed"
+        if isinstance(error, yaml.reader.ReaderError):
+            line = text.count("\n", 0, error.position) + 1
+        else:
+            line = mark.line + 1 if mark else max(lines.values(), default=1)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(
             f"This is not valid YAML: {problem}.", where=f"{where}:{line}", remedy="Check the indentation and brackets."
         ) from error
-    finally:
-        loader.dispose()
     if not isinstance(document, dict):
         raise ConfigError(
             "The file describes no pipeline.", where=f"{where}:1", remedy=f"Start with type: {COMPONENT}."
@@ -140,6 +145,9 @@ def _parse_yaml(text: str, where: str, lines: dict[Location, int]) -> dict[str, 
 def _construct(loader: _Loader, node: yaml.Node, at: Location, lines: dict[Location, int], where: str) -> Any:
     """The node's data, with each key's line noted; a key that stands twice is an error."""
     lines.setdefault(at, node.start_mark.line + 1)
+    if len(at) > MOST_DEPTH or len(lines) > MOST_NODES:
+        line = node.start_mark.line + 1
+        raise ConfigError("This is nested too deeply.", where=f"{where}:{line}", remedy="Write it without aliases.")
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, item, (*at, i), lines, where) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
@@ -168,23 +176,24 @@ def _override(attributes: dict[str, Any], override: str, positions: dict[Locatio
         inner = inner[part]
     try:
         inner[parts[-1]] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"--set {override!r} has a value that is not YAML.", remedy="Quote it.") from error
     for length in range(1, len(parts) + 1):
         positions[parts[:length]] = f"--set {override}"
 
 
-def _substituted(value: Any, at: Location, positions: Mapping[Location, str]) -> Any:
-    """The value with every ``{{ env.NAME }}`` replaced."""
+def _substituted(value: Any, at: Location, positions: Mapping[Location, str], filled: set[Location]) -> Any:
+    """The value with every ``{{ env.NAME }}`` replaced; `filled` gets the places, whose values may be secrets."""
     if isinstance(value, dict):
-        return {key: _substituted(item, (*at, key), positions) for key, item in value.items()}
+        return {key: _substituted(item, (*at, key), positions, filled) for key, item in value.items()}
     if isinstance(value, list):
-        return [_substituted(item, (*at, i), positions) for i, item in enumerate(value)]
+        return [_substituted(item, (*at, i), positions, filled) for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
         name = match.group(1)
+        filled.add(at)
         if name not in os.environ:
             raise ConfigError(
                 f"The environment variable {name} is not set.",
@@ -196,7 +205,9 @@ def _substituted(value: Any, at: Location, positions: Mapping[Location, str]) ->
     return TEMPLATE.sub(replace, value)
 
 
-def _validated(attributes: dict[str, Any], where: str, positions: Mapping[Location, str]) -> PipelineConfig:
+def _validated(
+    attributes: dict[str, Any], where: str, positions: Mapping[Location, str], filled: set[Location]
+) -> PipelineConfig:
     prefix: Location = ("source",)
     try:
         if "source" in attributes:
@@ -204,7 +215,12 @@ def _validated(attributes: dict[str, Any], where: str, positions: Mapping[Locati
         prefix = ()
         return PipelineConfig.model_validate(attributes)
     except ValidationError as error:
-        found = [_explain((*prefix, *e["loc"]), e, positions, where, prefix) for e in error.errors()]
+        found = []
+        for told in error.errors():
+            at = tuple(part for part in (*prefix, *told["loc"]) if not _is_tag(part))
+            known = _keys_of_source(attributes["source"]) if prefix else _keys_at(at[:-1])
+            place = _position(at, positions, default=f"{where}:1")
+            found.append(_explain(at, told, place, known, hidden=at in filled))
         first, rest = found[0], found[1:]
         also = "; ".join(f"{e.where}: {e.message}" for e in rest[: MOST_ERRORS - 1])
         more = f" Also: {also}" if also else ""
@@ -214,18 +230,17 @@ def _validated(attributes: dict[str, Any], where: str, positions: Mapping[Locati
 
 
 def _explain(
-    at: Location, error: Mapping[str, Any], positions: Mapping[Location, str], where: str, prefix: Location
+    at: Location, error: Mapping[str, Any], place: str, known: tuple[str, ...], *, hidden: bool
 ) -> ConfigError:
-    place = _position(at, positions, default=f"{where}:1")
-    dotted = ".".join(str(part) for part in at if not _is_tag(part))
+    dotted = ".".join(str(part) for part in at)
     if error["type"] == "extra_forbidden":
-        known = () if prefix else _keys_at(at[:-1])
         return _unknown_key(at, known, place)
     if error["type"] == "missing":
         return ConfigError(f"{dotted} is missing.", where=place, remedy=f"Add `{at[-1]}:` there.")
     message = error["msg"].removeprefix("Value error, ").rstrip(".")
     given = error.get("input")
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+    plain = isinstance(given, str | int | float | bool) and len(repr(given)) < 60 and not hidden
+    shown = f" (it is {given!r})" if plain else ""
     return ConfigError(f"{dotted}: {message}{shown}.", where=place, remedy="See the README for what it may be.")
 
 
@@ -253,6 +268,12 @@ def _keys_at(at: Location) -> tuple[str, ...]:
             return ()
         model = sections[0]
     return tuple(model.model_fields)
+
+
+def _keys_of_source(source: Any) -> tuple[str, ...]:
+    """The keys that a source of this type knows."""
+    kind = str(source.get("type", "")) if isinstance(source, dict) else ""
+    return tuple(sources.get(kind).model_fields) if kind in sources.names() else ()
 
 
 def _position(at: Location, positions: Mapping[Location, str], default: str = "") -> str:
@@ -285,12 +306,23 @@ def write_pipeline(
 
 
 def _inline(value: Any) -> str:
-    """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+    """A value as YAML on one line, in which every character survives."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_inline(key)}: {_inline(item)}" for key, item in value.items()) + "}"
+    text = _dumped(value, allow_unicode=True)
+    whole = "\n" not in text and yaml.load(f"[{text}]", Loader=_Loader) == [value]  # noqa: S506 - a SafeLoader
+    return text if whole else _dumped(value, default_style='"')
+
+
+def _dumped(value: Any, **style: Any) -> str:
+    text = yaml.safe_dump([value], default_flow_style=True, width=1 << 30, **style)
+    return text.removeprefix("[").removesuffix("]\n")
 
 
 def pipeline_text(config: PipelineConfig) -> str:
     """The resolved configuration as a defs.yaml: every setting stated, paths absolute."""
     document = {"type": COMPONENT, "attributes": config.model_dump(mode="json")}
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    if yaml.safe_load(text) == document:
+        return text
+    return yaml.safe_dump(document, sort_keys=False, width=120)

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.steps import Step
-from automl_assets.core.values import Value
+from automl_assets.core.values import RawTable, Value
 from automl_assets.pipeline import PipelineConfig
+from automl_assets.quality.report import quarantine_reasons
 from automl_assets.steps import ARRIVAL, MODEL_SIDE, SCORING
 
 WHOLE = "all"
@@ -48,6 +49,8 @@ def find_stale(
     """
     raw: dict[str, dict[str, str]] = {batch: {"source": config.source_version(batch)} for batch in batches}
     arrival = {batch: _walk(config, stored, ARRIVAL, batch, raw[batch]) for batch in batches}
+    quarantined = _in_quarantine(config, stored, raw)
+    arrival |= dict.fromkeys(quarantined, ())
     every = {"raw_table": digest_of({batch: raw[batch].get("raw_table", "") for batch in sorted(batches)})}
     model = MODEL_SIDE
     if all("raw_table" in versions for versions in raw.values()):
@@ -56,6 +59,7 @@ def find_stale(
         )
     champion = {} if model else _champion_version(config, stored, alias_version)
     scoring = {batch: _walk(config, stored, SCORING, batch, raw[batch] | champion) for batch in batches}
+    scoring |= dict.fromkeys(quarantined, ())
     return Stale(arrival, model, scoring)
 
 
@@ -72,6 +76,18 @@ def _walk(
         else:
             versions[step.name] = value.data_version()
     return tuple(stale)
+
+
+def _in_quarantine(config: PipelineConfig, stored: Stored, raw: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The batches that were read and failed a blocking check: nothing more is done with them."""
+    if config.batches.kind == "none":
+        return []
+    step = ARRIVAL[0]
+    read = {
+        batch: stored.find(config.name, step.name, batch, step.fingerprint(config, versions))
+        for batch, versions in raw.items()
+    }
+    return [batch for batch, value in read.items() if isinstance(value, RawTable) and quarantine_reasons(value.checks)]
 
 
 def _champion_version(

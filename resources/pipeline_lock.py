@@ -23,6 +23,7 @@ import psutil
 from pydantic import PrivateAttr
 
 from automl_assets.core.errors import JobError, StorageError
+from automl_assets.core.files import remove_partials
 
 POLL_SECONDS = 0.5
 PIPELINE_TAG = "automl/pipeline"
@@ -239,6 +240,8 @@ class PipelineLock(dg.ConfigurableResource):
             time.sleep(POLL_SECONDS)
         self._held[pipeline] = lock
         end_orphans(self._children_file(pipeline))
+        for folder in written_folders(Path(self.home), pipeline):
+            remove_partials(folder)
         if instance is not None:
             if run_id is not None:
                 instance.add_run_tags(run_id, {PIPELINE_TAG: pipeline, PROCESS_TAG: holder.to_text()})
@@ -272,6 +275,12 @@ class PipelineLock(dg.ConfigurableResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Dagster calls this when a run's steps have ended, well or not."""
         self.release_all()
+
+
+def written_folders(home: Path, pipeline: str) -> list[Path]:
+    """Where the runs of a pipeline write."""
+    own = [home / kind / pipeline for kind in ("tables", "values", "models", "reports")]
+    return [*own, *(home / "studies").glob(f"{pipeline}-*")]
 
 
 def end_orphans(file: Path) -> int:

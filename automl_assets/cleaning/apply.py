@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def apply_plan(plan: CleaningPlan, table: "pa.Table") -> "pa.Table":
-    """The table after every step; the input is not changed. A step whose column is absent is passed over."""
+    """The table after every step; the input is not changed.
+
+    A step is passed over where its column is absent, or is of a type whose cells it does not repair (it is clean then:
+    a plan twice is the plan once).
+    """
     for step in plan.steps:
         table = _apply_step(step, table)
     return table
@@ -24,6 +28,8 @@ def _apply_step(step: PlanStep, table: "pa.Table") -> "pa.Table":
         if name not in table.column_names:
             continue
         position = table.column_names.index(name)
+        if not operation.structural and column_type(table.schema.field(position).type) not in operation.types:
+            continue
         after = operation.transform(table.column(position), step.params)
         table = table.remove_column(position) if after is None else table.set_column(position, name, after)
     return table

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from automl_assets.cleaning.operations import About, Operation, Rejected, registry
 from automl_assets.cleaning.operations.drop_duplicate import column_digest
+from automl_assets.core.errors import SchemaError
 from automl_assets.core.tables import column_type, read
 from automl_assets.core.values import CleaningPlan, PlanStep
 
@@ -28,13 +29,19 @@ def plan_cleaning(
         roles: the columns to look at and their roles.
         train: which rows may be learnt from; all by default.
         structural: whether columns may be dropped or retyped.
-        keep_type: columns whose role a person stated: they are not retyped.
+        keep_type: columns whose role a person stated: they are retyped only to have it.
+
+    Raises:
+        SchemaError: a stated role wants numbers or dates, and the column's cells read as neither.
     """
     steps: list[PlanStep] = []
     digests: dict[str, str] = {}
     for name, role in roles.items():
         column = read(dataset, [name], train).column(0)
-        found, last = _plan_column(About(name, role, digests, name not in keep_type), column, structural)
+        about = About(name, role, digests, name not in keep_type)
+        found, last = _plan_column(about, column, structural)
+        if last is not None and structural and not about.may_retype:
+            _require_role(about, last)
         steps += found
         if last is not None:
             digests.setdefault(column_digest(last), name)
@@ -47,7 +54,9 @@ def _plan_column(
     """One column's steps, and what is left of it, None when it is dropped."""
     steps: list[PlanStep] = []
     for name, operation in in_order(structural):
-        if column_type(column.type) not in operation.types or (operation.role_after and not about.may_retype):
+        if column_type(column.type) not in operation.types:
+            continue
+        if operation.role_after not in (None, about.role) and not about.may_retype:
             continue
         answer = operation.fit(column, about)
         if isinstance(answer, Rejected):
@@ -67,6 +76,21 @@ def _plan_column(
             return steps, None
         column = after
     return steps, column
+
+
+def _require_role(about: About, column: "pa.ChunkedArray") -> None:
+    held = column_type(column.type)
+    fits = {"numeric": ("integer", "number", "boolean", "datetime"), "datetime": ("datetime",)}
+    if held in fits.get(about.role, (held,)):
+        return
+    operation = next((op for _, op in in_order(True) if op.role_after == about.role and held in op.types), None)
+    answer = operation.fit(column, about) if operation else None
+    why = f", and {answer.reason}" if isinstance(answer, Rejected) else ""
+    raise SchemaError(
+        f"columns.roles calls {about.name!r} {about.role}, but it holds {held}{why}.",
+        where=about.name,
+        remedy="State another role, or mend the cells.",
+    )
 
 
 def in_order(structural: bool) -> Iterable[tuple[str, type[Operation]]]:

@@ -46,10 +46,11 @@ def repair(
 
     Args:
         plan: a plan to replay; by default the local planner makes one from the file itself.
-        structural: whether columns may be dropped and retyped, too.
+        structural: whether columns may be dropped and retyped, too; a given plan's steps that would are flagged else.
         scratch: a folder for intermediate files.
 
     Raises:
+        ConfigError: a given plan's step does not fit its column, or lacks what it should have learnt.
         SchemaError: a given plan names columns that the file lacks.
         SourceError: the file can't be read.
     """
@@ -59,16 +60,19 @@ def repair(
         report = assess(dataset)
         roles = {profile.name: profile.role for profile in report.columns}
         plan = plan_cleaning(dataset, roles, structural=structural)
+    elif not structural:
+        plan = _cells_only(plan)
     _require_columns(plan, dataset.schema.names, reading.where)
+    schema = _schema_after(plan, dataset.schema, reading.where)
     log = _ChangeLog(plan)
     with atomic_file(changes) as changes_file, atomic_file(out) as out_file:
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(changes_file, log.schema()) as writer:
-            _write(out_file, out.suffix, reading, schema_after(plan, dataset.schema), log.apply(dataset, writer))
+            _write(out_file, out.suffix, reading, schema, log.apply(dataset, writer))
     return Repaired(
         rows=handle.rows,
-        columns=len(schema_after(plan, dataset.schema).names),
+        columns=len(schema.names),
         changed_cells=sum(log.changed),
         changed_by_step=tuple(log.changed),
         plan=plan,
@@ -124,6 +128,27 @@ def _require_columns(plan: CleaningPlan, names: list[str], where: str) -> None:
             where=where,
             remedy="Use the plan of a file with the same columns.",
         )
+
+
+def _cells_only(plan: CleaningPlan) -> CleaningPlan:
+    """The plan with its structural steps set aside as flagged."""
+    structural = tuple(step for step in plan.steps if registry.get(step.operation).structural)
+    return CleaningPlan(
+        steps=tuple(step for step in plan.steps if step not in structural), flagged=(*plan.flagged, *structural)
+    )
+
+
+def _schema_after(plan: CleaningPlan, schema: "pa.Schema", where: str) -> "pa.Schema":
+    import pyarrow as pa
+
+    try:
+        return schema_after(plan, schema)
+    except (KeyError, TypeError, pa.ArrowException) as error:
+        raise ConfigError(
+            f"The plan can't be applied: {type(error).__name__}: {str(error).splitlines()[0]}.",
+            where=where,
+            remedy="Compare its steps with a plan that automl clean exports for this file.",
+        ) from error
 
 
 class _ChangeLog:
@@ -202,11 +227,17 @@ def _write(path: Path, suffix: str, reading: Reading, schema: "pa.Schema", batch
                 writer.write_batch(batch)
         return
     separator = reading.dialect.separator if reading.dialect else ("\t" if suffix == ".tsv" else ",")
-    write_delimited(path, schema, batches, separator=separator)
+    header = reading.dialect is None or reading.dialect.header
+    write_delimited(path, schema, batches, separator=separator, header=header)
 
 
 def write_delimited(
-    path: Path, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]", *, separator: str = ","
+    path: Path,
+    schema: "pa.Schema",
+    batches: "Iterator[pa.RecordBatch]",
+    *,
+    separator: str = ",",
+    header: bool = True,
 ) -> None:
     """Write delimited text in UTF-8, quoted where needed; missing cells are empty."""
     import pyarrow as pa
@@ -214,7 +245,8 @@ def write_delimited(
     import pyarrow.csv as pcsv
 
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=separator, lineterminator="\n").writerow(schema.names)
+        if header:
+            csv.writer(file, delimiter=separator, lineterminator="\n").writerow(schema.names)
     options = pcsv.WriteOptions(include_header=False, delimiter=separator, quoting_style="needed")
     with path.open("ab") as file, pcsv.CSVWriter(file, schema, write_options=options) as writer:
         for batch in batches:

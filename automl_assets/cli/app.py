@@ -58,8 +58,11 @@ def run(argv: list[str]) -> int:
         return report(ConfigError(message, code="usage", remedy="See `automl --help`."), as_json)
 
 
-@app.callback()
-def _start(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     from automl_assets.cli.logs import set_up_logging
 
     set_up_logging(os.environ.get("AUTOML_LOG_FORMAT", "text"))
@@ -68,6 +71,8 @@ def _start(version: Annotated[bool, typer.Option("--version", help="Print the ve
 
         print(package_version())
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------

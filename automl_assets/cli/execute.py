@@ -64,7 +64,7 @@ class PipelineRun:
             jobs.add_partitions(batches)
             for batch in batches:
                 if stale.arrival[batch] or self._force:
-                    jobs.run_batch(batch, self._wanted(ARRIVAL))
+                    self._receive(jobs, batch)
             usable = self._usable(batches)
             if (stale.model or any(stale.arrival.values()) or self._force) and self._wanted(MODEL_SIDE):
                 jobs.train(self._wanted(MODEL_SIDE))
@@ -81,6 +81,14 @@ class PipelineRun:
         if not landed:
             raise SourceError("No file has landed yet.", where=self.config.name, remedy="Check source.path and glob.")
         return landed
+
+    def _receive(self, jobs: "_Jobs", batch: str) -> None:
+        """Read a batch. One of many that fails its checks is put aside; the others go on."""
+        try:
+            jobs.run_batch(batch, self._wanted(ARRIVAL))
+        except InputError as error:
+            if self.config.batches.kind == "none" or error.code != "check_failed":
+                raise
 
     def _usable(self, batches: Sequence[str]) -> list[str]:
         """The batches without a failed blocking check; the others are remembered with the reason."""

@@ -5,7 +5,7 @@ Tables themselves never travel: a `TableHandle` says where one lies and what it 
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from automl_assets.core.errors import StorageError
 from automl_assets.core.fingerprint import digest_of
@@ -21,7 +21,7 @@ FEATURE_ROLES: tuple[Role, ...] = ("numeric", "categorical", "datetime", "text")
 class Value(BaseModel):
     """A frozen value with a version that depends on nothing but its contents."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     kinds: ClassVar[dict[str, type["Value"]]] = {}
 
@@ -42,7 +42,7 @@ def value_from_document(document: dict[str, Any], *, where: str | None = None) -
     """The value that `Value.to_document` wrote.
 
     Raises:
-        StorageError: the document's kind is unknown here: it was written by another version.
+        StorageError: the document's kind or shape is unknown here: it was written by another version.
     """
     kind = Value.kinds.get(document.get("kind", ""))
     if kind is None:
@@ -51,7 +51,14 @@ def value_from_document(document: dict[str, Any], *, where: str | None = None) -
             where=where,
             remedy="It was written by another version of automl-assets; run the pipeline with --force.",
         )
-    return kind.model_validate(document["value"])
+    try:
+        return kind.model_validate(document.get("value"))
+    except ValidationError as error:
+        raise StorageError(
+            f"The stored {kind.__name__} has another shape than this version's.",
+            where=where,
+            remedy="It was written by another version of automl-assets; run the pipeline with --force.",
+        ) from error
 
 
 class Column(Value):

@@ -55,7 +55,7 @@ def _judge(
     found, _ = evaluate(
         store.models_root / model.path,
         store.study_folder(study.key),
-        holdout_rows(store, clean, config.columns.sensitive),
+        holdout_rows(store, clean, [c for c in config.columns.sensitive if c not in config.columns.private]),
         fits.runner(),
         kind=problem.kind,
         metric_name=problem.metric,

@@ -215,7 +215,8 @@ def _slices(metric: Metric, holdout: HoldoutRows, predicted: "np.ndarray") -> li
             inside = labels == group
             if inside.sum() < LEAST_SLICE_ROWS:
                 continue
-            score = metric(holdout.y[inside], predicted[inside])
+            weight = None if holdout.weight is None else holdout.weight[inside]
+            score = metric(holdout.y[inside], predicted[inside], weight)
             found.append(
                 Slice(column=name, group=str(group), rows=int(inside.sum()), score=score if score == score else None)
             )

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -19,6 +20,8 @@ DECOMPRESSED_CAP_BYTES = 64 << 30
 COMPRESSION_RATIO_CAP = 1_000
 RATIO_COUNTS_FROM_BYTES = 256 << 20
 HEAD_BYTES = 1 << 18
+LONGEST_HEAD_BYTES = 16 << 20
+HEAD_LINES = 3
 UNDECODED = re.compile("[\udc80-\udcff]")
 BEYOND_ASCII = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 OTHER_FORMATS = {
@@ -106,7 +109,7 @@ def _unpacked(stream: IO[bytes] | gzip.GzipFile, path: Path, size: int) -> Itera
     try:
         with io.BufferedReader(CappedReader(stream, where=path, compressed_bytes=size)) as capped:
             yield capped
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         raise SourceError(
             f"The archive is damaged: {error}.", where=str(path), remedy="Fetch or pack it again."
         ) from error
@@ -139,7 +142,15 @@ def _only_member(path: Path) -> Iterator[IO[bytes]]:
             )
         if archive.getinfo(names[0]).flag_bits & 0x1:
             raise SourceError("The archive is encrypted.", where=str(path), remedy="Unpack it by hand.")
-        with archive.open(names[0]) as member:
+        try:
+            member = archive.open(names[0])
+        except NotImplementedError as error:
+            raise SourceError(
+                f"The archive is packed in a way that can't be read: {error}.",
+                where=str(path),
+                remedy="Unpack it by hand.",
+            ) from error
+        with member:
             yield member
 
 
@@ -155,6 +166,8 @@ def detect_encoding(path: Path) -> Encoding:
         head = stream.read(4)
         if head.startswith(codecs.BOM_UTF8):
             return Encoding("utf-8-sig", replaces=_counts(path)[1] > 0)
+        if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+            return Encoding("utf-32")
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return Encoding("utf-16")
     valid, invalid, c1 = _counts(path)
@@ -171,16 +184,18 @@ def _counts(path: Path) -> tuple[int, int, bool]:
     valid = invalid = 0
     undefined = False
     with open_bytes(path) as stream:
-        while piece := stream.read(PIECE):
+        ended = False
+        while not ended:
+            piece = stream.read(PIECE)
+            ended = not piece
             if b"\x00" in piece:
                 raise SourceError(
                     "The file is binary: it holds NUL bytes.", where=str(path), remedy="Name a delimited text file."
                 )
-            if piece.isascii():
-                decoder.decode(piece)
+            text = decoder.decode(piece, final=ended)
+            if text.isascii():
                 continue
             undefined = undefined or any(byte in piece for byte in b"\x81\x8d\x8f\x90\x9d")
-            text = decoder.decode(piece)
             invalid += len(UNDECODED.findall(text))
             valid += len(BEYOND_ASCII.findall(text))
     return valid, invalid, undefined
@@ -213,9 +228,11 @@ class Utf8Stream(io.RawIOBase):
 
 
 def read_head(path: Path, encoding: Encoding) -> str:
-    """The first 256 KiB as text, cut after the last whole line where there is more."""
+    """The first 256 KiB as text, cut after the last whole line where there is more; more where lines are very long."""
     with open_bytes(path) as stream:
         data = stream.read(HEAD_BYTES)
+        while data.count(b"\n") < HEAD_LINES and len(data) < LONGEST_HEAD_BYTES and (piece := stream.read(PIECE)):
+            data += piece
         more = bool(stream.read(1))
     text = codecs.getincrementaldecoder(encoding.name)(errors="replace").decode(data, final=not more)
     if more and "\n" in text:

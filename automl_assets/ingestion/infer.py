@@ -21,7 +21,10 @@ INTEGER = r"^[+-]?(0|[1-9][0-9]*)$"
 CODE = r"^[+-]?0[0-9]+$"
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
-DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+DATE = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+OFFSET = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
+DATETIME = f"^{DATE}([T ]{TIME}{OFFSET}?)?$"
 ZONED = r"(Z|[0-9]{2}[+-][0-9]{2}:?[0-9]{2})$"
 MISSING_LITERALS = frozenset(
     {"NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "NULL", "null", "Null", "None", "none", "#N/A", "#NA", "NIL", "nil"}
@@ -34,8 +37,9 @@ SAFE_DIGITS = 18
 
 @dataclass
 class ColumnEvidence:
-    """What the cells of one text column looked like so far."""
+    """What the cells of one text column looked like so far; literals that mean missing are looked for if `sniffs`."""
 
+    sniffs: bool = True
     filled: int = 0
     blank: int = 0
     integers: int = 0
@@ -124,7 +128,7 @@ class ColumnEvidence:
 
     def missing_literals(self) -> frozenset[str]:
         """The literals that mean missing here, known from standing among numbers or dates."""
-        if self.odd_overflow or self.codes or not self.odd or not set(self.odd) <= MISSING_LITERALS:
+        if not self.sniffs or self.odd_overflow or self.codes or not self.odd or not set(self.odd) <= MISSING_LITERALS:
             return frozenset()
         regular = self.integers + self.numbers + self.naive_dates + self.zoned_dates
         return frozenset(self.odd) if regular else frozenset()
@@ -182,6 +186,25 @@ def _is_date(values: "pa.Array") -> "pa.Array":
         good = [_exists(value) for value in naive.to_pylist()]
         return pc.and_(shaped, pa.array(good))
     return shaped
+
+
+def parse_datetimes(texts: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
+    """ISO-8601 texts as naive datetimes, those with a zone in UTC; what is no date is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(texts, pa.ChunkedArray):
+        return pa.chunked_array([parse_datetimes(chunk) for chunk in texts.chunks], pa.timestamp("us"))
+    trimmed = pc.utf8_trim_whitespace(texts)
+    dates = pc.if_else(_is_date(trimmed), trimmed, None)
+    bare = _without_zone(dates)
+    zoned = pc.not_equal(bare, dates)
+    naive = pc.if_else(zoned, None, bare).cast(pa.timestamp("us"))
+    if not pc.any(zoned).as_py():
+        return naive
+    spelt = pc.replace_substring_regex(dates, r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2")
+    utc = pc.if_else(zoned, spelt, None).cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+    return pc.coalesce(naive, utc)
 
 
 def _exists(value: str | None) -> bool:

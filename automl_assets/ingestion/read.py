@@ -50,7 +50,7 @@ def read_batch(
     Raises:
         SourceError: the source has no rows, or can't be read as a table.
     """
-    inferred = _infer_typed(reading) if reading.typed else _infer_text(reading)
+    inferred = _infer_typed(reading) if reading.typed else _infer_text(reading, recorded)
     if not inferred.rows:
         raise SourceError(
             "No row fits the header." if reading.findings else "The file has no rows.",
@@ -59,14 +59,14 @@ def read_batch(
         )
     types, utc, changes, breaks = _enforce(inferred, recorded)
     schema = _arrow_schema(types, utc)
-    missing = inferred.missing | frozenset(recorded.missing_tokens if recorded else ())
-    table = write_table(_typed_batches(reading, schema, types, missing, utc), schema, root, folder)
+    table = write_table(_typed_batches(reading, schema, types, inferred.missing, utc), schema, root, folder)
     rejected = _keep_rejected(reading.rejected_lines(), root, folder, table.digest)
     if breaks:
         record = recorded
     else:
-        record = _record(recorded, types, utc, missing, inferred.categories)
-    dialect = reading.dialect.model_copy(update={"missing_tokens": tuple(sorted(missing))}) if reading.dialect else None
+        record = _record(recorded, types, utc, inferred.missing, inferred.categories)
+    tokens = {"missing_tokens": tuple(sorted(inferred.missing))}
+    dialect = reading.dialect.model_copy(update=tokens) if reading.dialect else None
     raw = RawTable(
         batch=batch,
         source_digest=source_digest,
@@ -81,19 +81,20 @@ def read_batch(
     return raw, record
 
 
-def _infer_text(reading: Reading) -> _Inferred:
-    explicit = frozenset(reading.dialect.missing_tokens if reading.dialect else ())
-    evidence = {name: ColumnEvidence() for name in reading.columns}
+def _infer_text(reading: Reading, recorded: RecordedSchema | None) -> _Inferred:
+    known = frozenset(recorded.missing_tokens if recorded else ())
+    known |= frozenset(reading.dialect.missing_tokens if reading.dialect else ())
+    evidence = {name: ColumnEvidence(sniffs=reading.sniffs_missing) for name in reading.columns}
     rows = 0
     for batch in reading.batches():
         rows += batch.num_rows
         for name, column in zip(reading.columns, batch.columns, strict=True):
-            evidence[name].add(column, explicit)
+            evidence[name].add(column, known)
     sniffed = frozenset[str]().union(*(e.missing_literals() for e in evidence.values()))
     return _Inferred(
         types={name: e.type() for name, e in evidence.items()},
         utc=frozenset(name for name, e in evidence.items() if e.is_utc() and e.type() == "datetime"),
-        missing=explicit or sniffed,
+        missing=known | sniffed,
         empty=frozenset(name for name, e in evidence.items() if not e.filled),
         categories={name: e.categories() for name, e in evidence.items() if e.type() == "text" and e.categories()},
         findings=[finding for name, e in evidence.items() for finding in e.findings(name)],
@@ -184,7 +185,7 @@ def _typed_batches(
     for batch in reading.batches():
         by_name = dict(zip(reading.columns, batch.columns, strict=True))
         arrays = [
-            by_name[name].cast(schema.field(name).type)
+            by_name[name].cast(schema.field(name).type, safe=False)
             if reading.typed
             else cast_text(by_name[name], types[name], missing, utc=name in utc)
             for name in schema.names

@@ -1,8 +1,9 @@
 """How a delimited file is written, guessed from its first lines: separator, header, and the quote in use.
 
-Separator: the candidate that splits most lines into the same number (two or more) of fields. Header: columns vote.
-A column of numbers with a word on top votes for a header, one with a number on top against; a column of words votes
-against when its top cell stands below again.
+Separator: the candidate that splits most lines into the same number (two or more) of fields. Quote: the double one,
+unless single ones wrap a field of nearly every line, or double ones open more fields than they wrap. Header: columns
+vote. A column of numbers with a word on top votes for a header, one with a number on top against; a column of words
+votes against when its top cell stands below again.
 """
 
 import csv
@@ -12,9 +13,31 @@ from collections import Counter
 from collections.abc import Sequence
 
 SEPARATORS = (",", ";", "\t", "|")
+FIELD_STARTS, FIELD_ENDS = r"(?<![^,;\t|\r\n])", r"(?=[,;\t|\r\n]|\Z)"
+SINGLE_QUOTED_SHARE = 0.9
 SAMPLE_LINES = 200
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-", "."}
+
+
+def sniff_quote(sample: str) -> str | None:
+    """The quote that wraps the sample's fields, or None where double quotes are mere characters, such as inches."""
+    double, stray = _wrapped_and_stray(sample, '"')
+    if stray > double:
+        return None
+    if not double:
+        single, stray = _wrapped_and_stray(sample, "'")
+        lines = sum(bool(line.strip()) for line in sample.splitlines())
+        if single >= max(2, SINGLE_QUOTED_SHARE * lines) and not stray:
+            return "'"
+    return '"'
+
+
+def _wrapped_and_stray(sample: str, quote: str) -> tuple[int, int]:
+    """How many fields the quote wraps, and how many it opens without closing."""
+    wrapped = re.compile(f"{FIELD_STARTS}{quote}(?:[^{quote}]|{quote}{quote})*+{quote}{FIELD_ENDS}")
+    rest, count = wrapped.subn("", sample)
+    return count, len(re.findall(FIELD_STARTS + quote, rest))
 
 
 def sniff_separator(sample: str, quote: str | None) -> str | None:
@@ -60,6 +83,7 @@ def _vote(top: str, filled: Sequence[str]) -> float:
 
 def rows_of(sample: str, separator: str, quote: str | None) -> list[list[str]]:
     """The sample's rows that are not blank, split into fields."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(sample)))
     reader = csv.reader(
         io.StringIO(sample, newline=""),
         delimiter=separator,

@@ -88,10 +88,9 @@ class Task:
 class Runner:
     """One zygote and its tasks. Start-up, about 2 s of imports, happens once and in the background."""
 
-    def __init__(self, *, packages: tuple[str, ...] = (), log: Path | None = None, threads: int | None = None):
+    def __init__(self, *, packages: tuple[str, ...] = (), log: Path | None = None):
         self._packages = packages
         self._log = log
-        self._threads = threads
         self._ids = itertools.count()
         self._tasks: dict[str, Task] = {}
         self._ended: queue.SimpleQueue[Task] = queue.SimpleQueue()
@@ -118,6 +117,7 @@ class Runner:
         with self._lock:
             if self.pid is not None:
                 return
+            self._close_input()
             self._ready = threading.Event()
             log: IO[bytes] | int = subprocess.DEVNULL
             if self._log is not None:
@@ -203,17 +203,20 @@ class Runner:
 
     def close(self) -> None:
         """End the zygote and with it every child."""
+        self._close_input()
         process, self._process = self._process, None
         if process is None:
             return
-        if process.stdin:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
         try:
             process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _close_input(self) -> None:
+        if self._process and self._process.stdin:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
 
     def _listen(self, process: "subprocess.Popen[bytes]", ready: threading.Event) -> None:
         assert process.stdout is not None
@@ -231,8 +234,8 @@ class Runner:
             self._fail(task, "the zygote ended")
 
     def _fail(self, task: Task, why: str) -> None:
-        self._tasks.pop(task.id, None)
-        self._finish(task, Outcome("crashed", None, 0.0, 0.0, why))
+        if self._tasks.pop(task.id, None) is not None:
+            self._finish(task, Outcome("crashed", None, 0.0, 0.0, why))
 
     def _finish(self, task: Task, outcome: Outcome) -> None:
         task.finish(outcome)

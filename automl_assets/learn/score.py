@@ -55,7 +55,7 @@ def _positive(predicted: "np.ndarray") -> "np.ndarray":
 
 
 def _roc_auc(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> float:
-    """Area under the ROC curve; for several classes the mean over one class against the rest (Hand & Till 2001)."""
+    """Area under the ROC curve; for several classes the mean over one class against the rest."""
     import numpy as np
 
     if predicted.ndim == 2 and predicted.shape[1] > 2:
@@ -162,7 +162,7 @@ def _f1(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> float
     labels = labels_of(predicted)
     several = predicted.ndim == 2 and predicted.shape[1] > 2
     scores = []
-    for k in np.unique(y) if several else [1]:
+    for k in np.union1d(y, labels) if several else [1]:
         hit = weight[(y == k) & (labels == k)].sum()
         total = weight[y == k].sum() + weight[labels == k].sum()
         scores.append(2 * hit / total if total else 0.0)

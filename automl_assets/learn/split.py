@@ -19,7 +19,7 @@ MOST_HOLDOUT_ROWS = 50_000
 QUANTILE_STRATA = 10
 SMALL_STRATUM = 200
 FOLDS = 5
-_WORD = 0xFFFFFFFFFFFFFFFF
+_GAMMA = 0x9E3779B97F4A7C15
 
 
 def _mix(x: "np.ndarray") -> "np.ndarray":
@@ -69,7 +69,8 @@ def hash_values(array: "pa.Array") -> "np.ndarray":
             array = array.cast(pa.int64())
         numbers = np.asarray(pc.fill_null(array.cast(pa.float64(), safe=False), 0.0)) + 0.0
         missing = missing | np.isnan(numbers)
-        hashed = _mix(numbers.view(np.uint64))
+        with np.errstate(over="ignore"):
+            hashed = _mix(numbers.view(np.uint64) + np.uint64(_GAMMA))  # without it, zero would hash as missing does
     return np.where(missing, np.uint64(0), hashed)
 
 

@@ -161,13 +161,13 @@ class Zygote:
             self._report(child, status)
 
     def _report(self, child: Child, status: int) -> None:
+        _kill_group(child.pid)  # what it left behind would hold the pipe open
         while not child.ended:
             with contextlib.suppress(OSError):
                 os.set_blocking(child.pipe, True)
             self._read_child(child)
         os.close(child.pipe)
         del self._children[child.pipe]
-        _kill_group(child.pid)
         self._answer(_outcome(child, status))
 
     def _cancel(self, task_id: str) -> None:

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from automl_assets.core.tables import read
+from automl_assets.core.tables import open_files, read
 from automl_assets.learn.split import label_texts, numbers_of
 from automl_assets.monitoring.drift import DriftTest, registry
 
@@ -39,10 +39,8 @@ def compare_tables(
         ``{"features": [{name, test, effect, p_value, psi, rows}], "reference_rows": n, "current_rows": n}``;
         a feature with too few values on a side has no effect and no p-value.
     """
-    import pyarrow.dataset as ds
-
-    before = ds.dataset(reference, format="parquet")
-    now = ds.dataset(current, format="parquet")
+    before = open_files(reference)
+    now = open_files(current)
     tests = {n: t for n in roles if n in before.schema.names and n in now.schema.names and (t := test_for(roles[n]))}
     a, b = sample_rows(before, list(tests), seed), sample_rows(now, list(tests), seed + 1)
     features = [_feature(name, test, a, b) for name, test in tests.items()]
@@ -91,7 +89,10 @@ def _known(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 def _evidently(
     tests: dict[str, tuple[str, type[DriftTest]]], a: "pa.Table", b: "pa.Table", private: set[str], html: str | None
 ) -> dict[str, dict[str, float]]:
-    """Evidently's PSI and p-value by feature; the page shows all features but the private ones."""
+    """Evidently's PSI and p-value by feature; the page shows all features but the private ones.
+
+    Where both sides hold one and the same category the chi-squared test has nothing to tell apart; its p-value is 1.
+    """
     os.environ["DO_NOT_TRACK"] = "1"
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
@@ -122,7 +123,8 @@ def _evidently(
         for metric in snapshot.dict()["metrics"] if snapshot is not None else []:
             config = metric["config"]
             key = "psi" if config["method"] == "psi" else "p_value"
-            measured.setdefault(config["column"], {})[key] = float(metric["value"])
+            value = float(metric["value"])
+            measured.setdefault(config["column"], {})[key] = 1.0 if key == "p_value" and value != value else value
     return measured
 
 

@@ -68,9 +68,10 @@ class ProblemConfig(Section):
         from automl_assets.problems.types import registry
 
         try:
-            kind = None if self.kind == "auto" else registry.get(self.kind).name
+            if self.kind != "auto":
+                registry.get(self.kind)
             if self.metric != "auto":
-                metric_named(self.metric, kind)
+                metric_named(self.metric, None if self.kind == "auto" else self.kind)
         except UnknownNameError as error:
             raise ValueError(f"{error.message} {error.remedy}") from error
         return self

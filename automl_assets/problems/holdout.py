@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from automl_assets.core.tables import column_type, read
 from automl_assets.core.values import HoldoutRule
 from automl_assets.learn.split import (
+    MOST_HOLDOUT_ROWS,
     draw_by_hash,
     holdout_size,
     label_texts,
@@ -39,6 +40,8 @@ def draw_holdout(
         ids: inferred identifiers.
         salt: the pipeline's name, so that the seed never moves the holdout.
     """
+    import numpy as np
+
     share = holdout_size(int(usable.sum()), share)
     if columns.time:
         return HoldoutRule(
@@ -47,13 +50,12 @@ def draw_holdout(
             salt=salt,
             share=share,
             target=target,
-            newest_from=_newest_from(dataset, columns.time, share),
+            newest_from=_newest_from(dataset, columns.time, share, usable),
         )
     keys = (columns.group,) if columns.group else tuple(columns.id)
     if keys:
-        return HoldoutRule(
-            kind="key", columns=keys, salt=salt, share=share, target=target, default_cutoff=_cutoff(share)
-        )
+        cutoff, _ = draw_by_hash(row_hashes(dataset, keys, salt)[usable], np.empty(0), share)
+        return HoldoutRule(kind="key", columns=keys, salt=salt, share=share, target=target, default_cutoff=cutoff)
     hashed = _hashed_columns(dataset, target, columns, ids)
     rule = HoldoutRule(
         kind="hash",
@@ -81,23 +83,32 @@ def _hashed_columns(dataset: "ds.Dataset", target: str, columns: ColumnsConfig, 
     return tuple(name for name in dataset.schema.names if name not in never)
 
 
-def _cutoff(share: float) -> int:
-    return int(share * 2**64)
-
-
 def _boundaries(dataset: "ds.Dataset", target: str, usable: "np.ndarray") -> tuple[float, ...]:
     return quantile_boundaries(numbers_of(read(dataset, [target]).column(0))[usable])
 
 
-def _newest_from(dataset: "ds.Dataset", name: str, share: float) -> str:
-    """The time from which on rows are held out, as text that the column's type reads back."""
+def _newest_from(dataset: "ds.Dataset", name: str, share: float, usable: "np.ndarray") -> str | None:
+    """The time from which on rows are held out, as text that the column's type reads back; None for a single time.
+
+    The distinct time at which the held share comes nearest to `share`, but never all rows: rows of one time stay
+    together, and rows without a target don't count, for the newest often have none yet.
+    """
     import numpy as np
     import pyarrow as pa
 
-    column = read(dataset, [name]).column(0).drop_null()
-    if column_type(column.type) == "text":
-        ordered = np.sort(label_texts(column).astype(str))
-        return str(ordered[int((1 - share) * (len(ordered) - 1))])
-    position = int((1 - share) * (len(column) - 1))
-    value = column.take(pa.array(np.argsort(numbers_of(column), kind="stable")[[position]]))[0].as_py()
+    column = read(dataset, [name], usable).column(0).drop_null()
+    text = column_type(column.type) == "text"
+    keys = label_texts(column).astype(str) if text else numbers_of(column)
+    known = np.full(len(keys), True) if text else np.isfinite(keys)
+    column, keys = column.filter(pa.array(known)), keys[known]
+    times, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    if len(times) < 2:
+        return None
+    held = counts[::-1].cumsum()[::-1][1:]
+    few = held <= MOST_HOLDOUT_ROWS
+    distance = np.where(few if few.any() else True, abs(held / counts.sum() - share), np.inf)
+    position = 1 + int(distance.argmin())
+    if text:
+        return str(times[position])
+    value = column[int(first[position])].as_py()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,8 +1,9 @@
 """Probes for columns that give the target away, and for a split that does.
 
 Each column alone predicts the target, cross-fitted over two halves: its values are binned, and each bin's mean (or
-class shares) on one half predicts the other. A column that predicts almost perfectly is a leak unless someone vouches
-for it by stating its role. Rates of false alarms and misses are measured in `tests/problems/test_leaks.py`.
+class shares) on one half predicts the other. What rises or falls with the target is found without bins, by its order.
+A column that predicts almost perfectly is a leak unless someone vouches for it by stating its role. Rates of false
+alarms and misses are measured in `tests/problems/test_leaks.py`.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ MOST_ROWS = 20_000
 LEAST_ROWS = 100
 LEAST_ROWS_FOR_CERTAINTY = 200
 BINS = 200
+LEAST_ROWS_A_BIN = 20
 SUSPECT = {"classes": 0.98, "numbers": 0.99}
 CERTAIN = {"classes": 0.9995, "numbers": 0.9995}
 DUPLICATES_SHARE = 0.01
@@ -58,7 +60,7 @@ def find_leaks(
     probe = _Probe(y[chosen], classes, half)
     leaks: list[Leak] = []
     for name, role in roles.items():
-        if role in ("target", "excluded", "constant", "weight", "text"):
+        if role in ("target", "excluded", "constant", "weight", "text", "time", "group"):
             continue
         column = read(dataset, [name], train).column(0)
         leak = _probe_column(name, role, _take(column, chosen), probe, name in vouched)
@@ -101,6 +103,22 @@ class _Probe:
         value = metric(self.y, predicted)
         return 0.0 if value != value else value
 
+    def score_in_order(self, x: "np.ndarray") -> float:
+        """The same without bins, of one number a row: two classes by a threshold, numbers by a straight line.
+
+        Values and ranks are tried for numbers, so that a logarithm is found too; several classes have no order.
+        """
+        import numpy as np
+
+        known = np.isfinite(x)
+        x, y = x[known], self.y[known]
+        if len(x) < LEAST_ROWS or known.mean() < 0.9 or self.classes > 2 or x.std() == 0 or y.std() == 0:
+            return 0.0
+        if self.classes:
+            above = METRICS["roc_auc"](y, x)
+            return max(above, 1 - above)
+        return max(_straight_line(x, y), _straight_line(_ranks(x), _ranks(y)))
+
     def _learn(self, codes: "np.ndarray", y: "np.ndarray", size: int) -> "np.ndarray":
         """Each bin's class shares or mean, drawn towards the overall one by one row's weight."""
         import numpy as np
@@ -119,8 +137,8 @@ def _probe_column(name: str, role: str, column: "pa.ChunkedArray", probe: _Probe
     import numpy as np
 
     score = probe.score(_codes(column))
-    if not probe.classes and column_type(column.type) in ("integer", "number"):
-        score = max(score, _straight_line(numbers_of(column), probe.y))
+    if column_type(column.type) in ("integer", "number"):
+        score = max(score, probe.score_in_order(numbers_of(column)))
     if score < probe.suspect:
         return None
     missing = np.asarray(column.is_null()).astype(np.int64)
@@ -148,29 +166,40 @@ def _codes(column: "pa.ChunkedArray") -> "np.ndarray":
     values = numbers_of(column)
     known = values[np.isfinite(values)]
     distinct = np.unique(known)
-    if len(distinct) <= BINS:
+    bins = _bins(len(values))
+    if len(distinct) <= bins:
         codes = np.searchsorted(distinct, values)
     else:
-        codes = np.searchsorted(np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])), values, side="right")
+        codes = np.searchsorted(np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])), values, side="right")
     return np.where(np.isfinite(values), codes, len(distinct) + 1).astype(np.int64)
 
 
+def _bins(rows: int) -> int:
+    """As many bins as can be learnt from."""
+    return min(BINS, max(5, rows // LEAST_ROWS_A_BIN))
+
+
 def _straight_line(x: "np.ndarray", y: "np.ndarray") -> float:
-    """R² of a straight line: finds copies finer than any bin."""
+    """R² of a straight line."""
     import numpy as np
 
-    known = np.isfinite(x)
-    if known.sum() < LEAST_ROWS or known.mean() < 0.9 or x[known].std() == 0 or y[known].std() == 0:
-        return 0.0
-    return float(np.corrcoef(x[known], y[known])[0, 1] ** 2)
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def _ranks(values: "np.ndarray") -> "np.ndarray":
+    """Each value's place among the distinct ones, weighed by their rows."""
+    import numpy as np
+
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - counts / 2)[codes]
 
 
 def _order_leak(probe: _Probe, rows: "np.ndarray") -> Leak | None:
     """Whether the rows themselves are sorted by the target."""
     import numpy as np
 
-    codes = (rows * BINS // (rows.max() + 1)).astype(np.int64)
-    score = probe.score(codes)
+    codes = (rows * _bins(len(rows)) // (rows.max() + 1)).astype(np.int64)
+    score = max(probe.score(codes), probe.score_in_order(rows.astype(float)))
     if score < probe.suspect:
         return None
     reason = "the rows are sorted by the target; the holdout is drawn by hash, so the split is not affected"

@@ -37,6 +37,7 @@ def target_facts(dataset: "ds.Dataset", name: str) -> TargetFacts:
         fractional = bool((known != np.floor(known)).any())
     labels = label_texts(column)
     names, counts = np.unique(labels[[label is not None for label in labels]].astype(str), return_counts=True)
+    first = np.sort(np.argsort(-counts, kind="stable")[:MOST_LABELS])
     facts = TargetFacts(
         name=name,
         type=kind,
@@ -44,7 +45,7 @@ def target_facts(dataset: "ds.Dataset", name: str) -> TargetFacts:
         missing=missing,
         infinite=infinite,
         fractional=bool(fractional),
-        labels=dict(zip(names[:MOST_LABELS].tolist(), counts[:MOST_LABELS].tolist(), strict=True)),
+        labels=dict(zip(names[first].tolist(), counts[first].tolist(), strict=True)),
         distinct=len(names),
     )
     _refuse_hopeless(facts)

@@ -17,6 +17,7 @@ from automl_assets.core.config import Section
 from automl_assets.core.errors import ConfigError
 from automl_assets.core.tables import column_type, read
 from automl_assets.core.values import CheckOutcome, ColumnProfile, ColumnType, QualityReport
+from automl_assets.quality.report import LONGEST_SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,22 +81,30 @@ def read_contract(path: Path) -> Contract:
 
 def suggest_contract(report: QualityReport) -> str:
     """A contract that the profiled table keeps, with slack: a start for a person, not the last word."""
-    columns = {profile.name: _suggest(profile) for profile in report.columns}
+    columns = {profile.name: _suggest(profile, report.rows) for profile in report.columns}
     document = {"columns": columns, "rows": {"least": max(1, int(SLACK * report.rows))}}
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    text = _dumped(document, allow_unicode=True)
+    if yaml.safe_load(text) != document:  # PyYAML leaves a few control characters bare, which it then reads as spaces
+        text = _dumped(document, allow_unicode=False)
     return f"# Suggested from {report.rows:,} rows; edit it, then name it in quality.contract.\n{text}"
 
 
-def _suggest(profile: ColumnProfile) -> dict[str, Any]:
+def _dumped(document: dict[str, Any], *, allow_unicode: bool) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=allow_unicode, default_flow_style=None, width=120)
+
+
+def _suggest(profile: ColumnProfile, rows: int) -> dict[str, Any]:
     found: dict[str, Any] = {"type": profile.type}
     if profile.minimum is not None and profile.maximum is not None:
         margin = SLACK * (profile.maximum - profile.minimum)
-        found["minimum"] = 0 if profile.minimum >= 0 > profile.minimum - margin else _neat(profile.minimum - margin)
-        found["maximum"] = _neat(profile.maximum + margin)
+        low, high = profile.minimum - margin, profile.maximum + margin
+        found["minimum"] = 0 if profile.minimum >= 0 > low else min(_neat(low), profile.minimum)
+        found["maximum"] = max(_neat(high), profile.maximum)
     found["most_missing"] = round(min(1.0, 2 * profile.missing_share + 0.01), 3)
-    if profile.role == "categorical" and 0 < profile.distinct <= min(MOST_VALUES, len(profile.top)):
+    whole = all(len(value) < LONGEST_SHOWN for value, _ in profile.top)
+    if profile.role == "categorical" and whole and 0 < profile.distinct <= min(MOST_VALUES, len(profile.top)):
         found["values"] = sorted(value for value, _ in profile.top)
-    if profile.role == "id":
+    if profile.role == "id" and profile.distinct == rows - round(rows * profile.missing_share):
         found["unique"] = True
     return found
 
@@ -136,7 +145,8 @@ def _broken(wanted: ColumnContract, column: "pa.ChunkedArray") -> list[str]:
     if wanted.most_missing is not None and share > wanted.most_missing:
         told.append(f"{share:.1%} missing, at most {wanted.most_missing:.1%} may be")
     if kind in ("integer", "number"):
-        low, high = (pc.min_max(column).as_py()[end] for end in ("min", "max"))
+        finite = column.filter(pc.is_finite(column))
+        low, high = (pc.min_max(finite).as_py()[end] for end in ("min", "max"))
         if wanted.minimum is not None and low is not None and low < wanted.minimum:
             told.append(f"values below {wanted.minimum:g}")
         if wanted.maximum is not None and high is not None and high > wanted.maximum:

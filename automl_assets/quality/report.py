@@ -18,14 +18,15 @@ from automl_assets.quality.roles import infer_role, looks_like_id
 from automl_assets.quality.rules import ColumnFacts, Violation, registry
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.dataset as ds
 
 HIDDEN_ROLES = ("id", "text")
 MOST_TOP_VALUES = 5
+LONGEST_SHOWN = 60
 HISTOGRAM_BINS = 20
 MOST_REJECTED_SHARE = 0.1
-LEAST_WINDOW_ROWS = 25
 
 
 @dataclass
@@ -55,7 +56,7 @@ def assess(
     """
     cells = _Cells()
     profiles: list[ColumnProfile] = []
-    findings = list(read_findings)
+    findings: list[Finding] = []
     rows = dataset.count_rows()
     for name in dataset.schema.names:
         facts = _facts(name, read(dataset, [name]).column(0), (roles or {}).get(name))
@@ -66,6 +67,8 @@ def assess(
     if repeated:
         advice = "Rows that repeat an earlier one; they stay on one side of the split."
         findings.append(Finding(code="duplicate_rows", severity="info", count=repeated, advice=advice))
+    found_here = {(finding.code, finding.column) for finding in findings}
+    findings = [finding for finding in read_findings if (finding.code, finding.column) not in found_here] + findings
     rejected = sum(finding.count for finding in read_findings if finding.code == "ragged_rows")
     components = _components(cells, rows, repeated, rejected * len(profiles))
     order = {"error": 0, "warning": 1, "info": 2}
@@ -164,17 +167,27 @@ def _distribution(facts: ColumnFacts) -> dict[str, Any]:
     if facts.values is not None and facts.counts is not None and len(facts.values):
         order = pc.sort_indices(facts.counts, sort_keys=[("", "descending")]).slice(0, MOST_TOP_VALUES)
         values, counts = facts.values.take(order).to_pylist(), facts.counts.take(order).to_pylist()
-        return {"top": tuple((value[:60], count) for value, count in zip(values, counts, strict=True))}
+        return {"top": tuple((value[:LONGEST_SHOWN], count) for value, count in zip(values, counts, strict=True))}
     if facts.type in ("integer", "number") and facts.filled:
         from automl_assets.learn.split import numbers_of
 
         numbers = numbers_of(facts.column)
         numbers = numbers[np.isfinite(numbers)]
         if len(numbers):
-            counts = np.histogram(numbers, bins=HISTOGRAM_BINS)[0]
             low, middle, high = float(numbers.min()), float(np.median(numbers)), float(numbers.max())
-            return {"minimum": low, "median": middle, "maximum": high, "histogram": tuple(int(n) for n in counts)}
+            return {"minimum": low, "median": middle, "maximum": high, "histogram": _histogram(numbers, low, high)}
     return {}
+
+
+def _histogram(numbers: "np.ndarray", low: float, high: float) -> tuple[int, ...]:
+    """Counts in 20 bins of equal width from `low` to `high`; all in the middle one where these are equal."""
+    import numpy as np
+
+    # Shares of the range, halved against overflow: np.histogram fails where bins are narrower than a float's precision.
+    width = high / 2 - low / 2
+    shares = (numbers / 2 - low / 2) / width if width else np.full(len(numbers), 0.5)
+    bins = np.minimum((shares * HISTOGRAM_BINS).astype(np.int64), HISTOGRAM_BINS - 1)
+    return tuple(int(n) for n in np.bincount(bins, minlength=HISTOGRAM_BINS))
 
 
 def batch_checks(raw: RawTable) -> tuple[CheckOutcome, ...]:

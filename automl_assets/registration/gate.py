@@ -47,6 +47,8 @@ def decide_promotion(policy: Policy, comparison: Comparison | None, metric: str)
     gain = comparison.gain
     if gain is None:
         return Decision(False, True, f"not comparable with version {version}: no rows that neither was trained on")
+    if gain.value != gain.value:
+        return Decision(False, True, f"not comparable with version {version}: {metric} is undefined on the shared rows")
     measured = f"{metric} {gain.value:+.5g} [{gain.low:+.5g}, {gain.high:+.5g}] on {comparison.rows:,} rows"
     if gain.value > 0:
         return Decision(True, False, f"better than version {version}: {measured}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_assets.core.memory import BatchSize
-from automl_assets.core.tables import iterate, write_table
+from automl_assets.core.tables import iterate, open_files, write_table
 from automl_assets.learn.split import hash_rows, label_texts
 
 if TYPE_CHECKING:
@@ -41,13 +41,11 @@ def predict_table(
     Returns:
         The handle, and what the table lacked, had too much of, or had not been seen in training.
     """
-    import pyarrow.dataset as ds
-
     from automl_assets.training.model import Model
 
     loaded = Model.load(Path(model), digest=digest)
     scorer = Scorer(loaded, pipeline=pipeline, version=version, batch=batch, threads=threads)
-    dataset = ds.dataset(tables, format="parquet")
+    dataset = open_files(tables)
     size = BatchSize(batch_rows, budget_mb=memory_mb)
     handle = write_table(scorer.score(dataset, size), scorer.schema(dataset.schema), Path(root), folder)
     columns = loaded.check_columns(dataset.schema.names)
@@ -137,7 +135,7 @@ class Scorer:
         for key in keys:
             seen = self._occurrences[key]
             self._occurrences[key] += 1
-            result.append(key if not seen else f"{key}#{seen}")
+            result.append(key if not seen else f"{key}\x1d{seen}")
         return result
 
     def _prediction_id(self, row_id: str) -> str:

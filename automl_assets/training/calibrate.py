@@ -33,7 +33,7 @@ class Calibration:
         logs = np.log(np.clip(probabilities, 1e-12, 1.0))
         if self.method == "temperature":
             return _softmax(self.slope * logs)
-        positive = 1 / (1 + np.exp(-(self.slope * (logs[:, 1] - logs[:, 0]) + self.intercept)))
+        positive = _logistic(self.slope * (logs[:, 1] - logs[:, 0]) + self.intercept)
         return np.column_stack([1 - positive, positive])
 
     def to_json(self) -> dict[str, Any]:
@@ -76,7 +76,10 @@ def _fit(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray") -> 
 
 
 def _sigmoid(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray") -> Calibration:
-    """Logistic regression on the log-odds by Newton's method, with Platt's smoothed targets."""
+    """Logistic regression on the log-odds by Newton's method, with Platt's smoothed targets.
+
+    A step is halved until the loss falls: from saturated probabilities a whole one leads anywhere.
+    """
     import numpy as np
 
     logs = np.log(np.clip(probabilities, 1e-12, 1.0))
@@ -85,11 +88,17 @@ def _sigmoid(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray")
     target = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     design = np.column_stack([odds, np.ones_like(odds)])
     beta = np.array([1.0, 0.0])
+
+    def loss(beta: "np.ndarray") -> float:
+        return float(weight @ (np.logaddexp(0.0, design @ beta) - target * (design @ beta)))
+
     for _ in range(NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-design @ beta))
+        p = _logistic(design @ beta)
         gradient = design.T @ (weight * (p - target))
         hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
+        while loss(beta - step) > loss(beta) and abs(step).max() >= 1e-8:
+            step = step / 2
         beta = beta - step
         if abs(step).max() < 1e-8:
             break
@@ -115,6 +124,13 @@ def _temperature(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarr
         a, b = high - golden * (high - low), low + golden * (high - low)
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return Calibration("temperature", float(np.exp((low + high) / 2)))
+
+
+def _logistic(odds: "np.ndarray") -> "np.ndarray":
+    """The logistic function, without overflow at either end."""
+    import numpy as np
+
+    return np.exp(-np.logaddexp(0.0, -odds))
 
 
 def _softmax(logs: "np.ndarray") -> "np.ndarray":

@@ -24,7 +24,8 @@ def greedy_weights(
 ) -> "np.ndarray":
     """Each prediction's weight, summing to 1; the best prefix of the rounds is kept.
 
-    Ties go to members that are already in, then to the earlier one. More than 20,000 rows are sampled.
+    Ties go to members that are already in, then to the earlier one. More than 20,000 rows are sampled. Where the metric
+    is undefined on them, the first prediction has all the weight.
 
     Args:
         predictions: out-of-fold predictions of the same rows, best first.
@@ -36,7 +37,7 @@ def greedy_weights(
         y, weight = y[chosen], None if weight is None else weight[chosen]
         predictions = [p[chosen] for p in predictions]
     counts = np.zeros(len(predictions))
-    best_counts, best_loss = counts.copy(), np.inf
+    best_counts, best_loss = np.eye(len(predictions))[0], np.inf
     total = np.zeros_like(predictions[0], dtype=float)
     for size in range(1, rounds + 1):
         losses = [metric.loss(metric(y, (total + p) / size, weight)) for p in predictions]

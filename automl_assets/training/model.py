@@ -19,8 +19,10 @@ from automl_assets.core.errors import StorageError, bounded
 from automl_assets.core.fingerprint import digest_of, sha256_of_file
 from automl_assets.core.tables import arrow_type, column_type
 from automl_assets.core.values import CleaningPlan, Column, HoldoutRule
+from automl_assets.ingestion.infer import parse_datetimes
 from automl_assets.learn.families import Family, registry
 from automl_assets.learn.features import Encoder
+from automl_assets.learn.features.columns import CategoricalEncoder
 from automl_assets.training.calibrate import Calibration
 
 if TYPE_CHECKING:
@@ -34,7 +36,10 @@ CHECKSUMS_FILE = "checksums.json"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The JSON part of a model: everything but the estimators."""
+    """The JSON part of a model: everything but the estimators.
+
+    prior: the classes' shares in training; `prior_share` of it is mixed into each probability, so that none is 0.
+    """
 
     pipeline: str
     kind: str
@@ -51,6 +56,8 @@ class ModelCard:
     residual_quantile: float | None
     id_columns: tuple[str, ...] = ()
     reference: str = ""
+    prior: tuple[float, ...] = ()
+    prior_share: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
@@ -69,6 +76,8 @@ class ModelCard:
             "residual_quantile": self.residual_quantile,
             "id_columns": list(self.id_columns),
             "reference": self.reference,
+            "prior": list(self.prior),
+            "prior_share": self.prior_share,
             "versions": dict(self.versions),
         }
 
@@ -88,6 +97,8 @@ class ModelCard:
             calibration=Calibration(**document["calibration"]),
             residual_quantile=document["residual_quantile"],
             id_columns=tuple(document["id_columns"]),
+            prior=tuple(document["prior"]),
+            prior_share=document["prior_share"],
             format_version=document["format_version"],
         )
 
@@ -184,7 +195,11 @@ class Model:
         total = np.sum(parts, axis=0)
         if not self.card.classes:
             return total
-        return self.card.calibration.apply(total / total.sum(axis=1, keepdims=True))
+        total = total / total.sum(axis=1, keepdims=True)
+        if self.card.prior:
+            share = self.card.prior_share
+            total = (1 - share) * total + share * np.asarray(self.card.prior)
+        return self.card.calibration.apply(total)
 
     def predict(self, table: "pa.Table", *, threads: int = 1) -> "np.ndarray":
         """The same from a raw table."""
@@ -199,8 +214,18 @@ class Model:
         return np.array(self.card.classes, dtype=object)[predicted.argmax(axis=1)]
 
     def unseen(self, clean: "pa.Table") -> dict[str, int]:
-        """Rows with a category that training did not have, by column."""
-        return self._members[0][1][0].encoder.unseen(clean) if self._members else {}
+        """Rows with a category that no fold's training rows had, by column."""
+        return self._categories.unseen(clean)
+
+    @cached_property
+    def _categories(self) -> Encoder:
+        """Every category that some fold's training rows had."""
+        known: dict[str, dict[str, None]] = {}
+        for _, folds in self._members:
+            for column in (column for fold in folds for column in fold.encoder.columns):
+                if isinstance(column, CategoricalEncoder):
+                    known.setdefault(column.name, {}).update(dict.fromkeys(column.categories))
+        return Encoder("codes", tuple(CategoricalEncoder(name, "codes", tuple(found)) for name, found in known.items()))
 
     def feature_roles(self) -> dict[str, str]:
         """The clean columns and their roles."""
@@ -239,6 +264,8 @@ def _as_type(array: "pa.ChunkedArray", column: Column) -> "pa.ChunkedArray":
         numeric = pc.match_substring_regex(text, r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
         if column.type in ("integer", "number"):
             return pc.if_else(numeric, text, None).cast(pa.float64())
+        if column.type == "datetime":
+            return parse_datetimes(text)
         return pa.chunked_array([pa.nulls(len(array), wanted)])
     try:
         return array.cast(pa.float64() if column.type == "integer" else wanted, safe=False)
@@ -255,7 +282,7 @@ def write_checksums(folder: Path) -> str:
 
 def checksums(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file but the checksums themselves, by relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS_FILE)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CHECKSUMS_FILE)
     return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
 
 
@@ -268,7 +295,7 @@ def verify(folder: Path, digest: str | None = None) -> None:
     file = folder / CHECKSUMS_FILE
     if not file.is_file():
         raise StorageError("The model is missing.", where=str(folder), remedy="Train again, or restore the files.")
-    recorded, actual = json.loads(file.read_text()), checksums(folder)
+    recorded, actual = _recorded(file), checksums(folder)
     changed = sorted(name for name in {*recorded, *actual} if recorded.get(name) != actual.get(name))
     if changed or (digest is not None and digest_of(recorded) != digest):
         what = bounded(changed, 4) if changed else CHECKSUMS_FILE
@@ -277,3 +304,12 @@ def verify(folder: Path, digest: str | None = None) -> None:
             where=str(folder),
             remedy="Do not use it; roll back, or train again.",
         )
+
+
+def _recorded(file: Path) -> dict[str, str]:
+    """What the checksums' file says; nothing, which no folder matches, where it can't be read."""
+    try:
+        found = json.loads(file.read_bytes())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

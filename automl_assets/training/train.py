@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from automl_assets.learn.score import Metric, metric_named
 from automl_assets.training.calibrate import Calibration, calibrate
 from automl_assets.training.ensemble import greedy_weights
 from automl_assets.training.model import MODEL_FILE, ModelCard, write_checksums
+from automl_assets.tuning.fold_fit import class_prior
 from automl_assets.tuning.trial_store import TrialStore
 
 if TYPE_CHECKING:
@@ -72,13 +73,16 @@ def train_model(
     calibration = calibrate(y[judged], blended, folds[judged], rows_weight) if facts.classes else Calibration()
     blended = calibration.apply(blended)
     measured = _measure(store, candidates, runner, seconds - (time.monotonic() - begun), memory_mb)
+    scores = [metric(y[judged], p.astype(float), rows_weight) for p in predictions]
     leaderboard = [
-        _member(store, trial, float(w), m, study.folds)
-        for trial, w, m in zip(candidates, weights, measured, strict=True)
+        _member(store, trial, float(w), score, m, study.folds)
+        for trial, w, score, m in zip(candidates, weights, scores, measured, strict=True)
     ]
     members = tuple(member for member in leaderboard if member.weight > 0)
     score = metric(y[judged], blended, rows_weight)
+    prior, share = class_prior(y[judged], len(facts.classes))
     card = _card(facts, study, members, calibration, _residual_quantile(facts, y[judged], blended))
+    card = replace(card, prior=tuple(prior.tolist()), prior_share=share)
     path, digest, size = _write(store, study, members, card, root, folder)
     leaderboard.append(_ensemble_row(members, score, size))
     return TrainedModel(
@@ -126,15 +130,20 @@ def _measure(
     return [tuple(pair) for pair in found] + [(0.0, 0.0)] * (len(trials) - len(found))
 
 
-def _member(store: TrialStore, trial: Trial, weight: float, measured: tuple[float, float], folds: int) -> Member:
-    """A leaderboard row. A bag of folds costs a row its folds' latency each."""
+def _member(
+    store: TrialStore, trial: Trial, weight: float, score: float, measured: tuple[float, float], folds: int
+) -> Member:
+    """A leaderboard row. A bag of folds costs a row its folds' latency each.
+
+    Its score is over the rows of all folds together, as the ensemble's is: a mean of folds would not compare with it.
+    """
     results = store.results(trial.id, folds)
     row_ms, rows_per_second = measured
     return Member(
         name=trial.id,
         family=trial.family,
-        weight=round(weight, 6),
-        score=trial.score or 0.0,
+        weight=weight,
+        score=score if score == score else trial.score or 0.0,
         fit_seconds=trial.fit_seconds,
         row_ms=round(row_ms * folds, 3),
         rows_per_second=round(rows_per_second / folds, 1),

@@ -47,5 +47,5 @@ class Clock:
 def _read(file: Path) -> float:
     try:
         return float(json.loads(file.read_text())["seconds"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return 0.0

@@ -112,10 +112,16 @@ def _fit_with_fallback(kind: Any, params: dict[str, Any], data: FitData, shape: 
 
 def smoothed(predicted: "np.ndarray", y_train: "np.ndarray", classes: int) -> "np.ndarray":
     """Probabilities mixed with one row's worth of the training prior, so that none is 0; values unchanged."""
+    if not classes:
+        return predicted
+    prior, share = class_prior(y_train, classes)
+    return (1 - share) * predicted + share * prior
+
+
+def class_prior(y: "np.ndarray", classes: int) -> "tuple[np.ndarray, float]":
+    """The classes' shares, none of them 0, and the share of one row; no shares for regression."""
     import numpy as np
 
     if not classes:
-        return predicted
-    prior = (np.bincount(y_train, minlength=classes) + 1) / (len(y_train) + classes)
-    share = 1 / (len(y_train) + 1)
-    return (1 - share) * predicted + share * prior
+        return np.empty(0), 0.0
+    return (np.bincount(y, minlength=classes) + 1) / (len(y) + classes), 1 / (len(y) + 1)

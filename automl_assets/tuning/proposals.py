@@ -60,9 +60,6 @@ class Proposals:
             for frozen in study.trials:
                 if frozen.state == optuna.trial.TrialState.WAITING:
                     continue
-                if not frozen.params:
-                    study.tell(frozen.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
-                    continue
                 candidate = self._candidate(family, optuna.Trial(study, frozen._trial_id))
                 self._remember(candidate, frozen.state.name, fits.get(candidate.id, []))
                 found.append(candidate)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from automl_assets.core.errors import FitError
+from automl_assets.core.files import remove_partials
 from automl_assets.core.values import Study
 from automl_assets.learn.families import Shape
 from automl_assets.learn.runner import Outcome, Runner, Task
@@ -107,6 +108,7 @@ class Search:
             self._wait()
             stopped = self._stop_reason()
         self._cancel_running()
+        remove_partials(self._store.folder)
         self._clock.save(at_once=True)
         return self._study(stopped)
 
@@ -126,7 +128,7 @@ class Search:
                 self._start(candidate, fold)
                 return True
         family = self._next_family()
-        if family is None or not self._fits_in_time(family):
+        if family is None:
             return False
         candidate = self._proposals.ask(family)
         self._candidates.append(candidate)
@@ -140,7 +142,7 @@ class Search:
         return self._failures[family] < STRIKES
 
     def _next_family(self) -> str | None:
-        """A family whose defaults were not tried; else the one that had the least time for its rank."""
+        """A family whose defaults were not tried; else the one with least time for its rank that still ends in time."""
         most = self._settings.max_trials
         if most is not None and len(self._candidates) >= most:
             return None
@@ -152,7 +154,8 @@ class Search:
             return None
         ranked = [f for f in rank_families(self._candidates, self._folds, self._metric) if self._is_alive(f)]
         spent = {f: sum(c.seconds for c in self._candidates if c.family == f) for f in ranked}
-        return min(ranked, key=lambda f: spent[f] * 2.0 ** ranked.index(f), default=None)
+        affordable = [f for f in ranked if self._fits_in_time(f)]
+        return min(affordable, key=lambda f: spent[f] * 2.0 ** ranked.index(f), default=None)
 
     def _decide_folds(self) -> None:
         """Once all defaults are under way and one has a fold, choose how many folds the rest of the time pays for."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl_assets.core.errors import TargetError
-from automl_assets.core.tables import read
+from automl_assets.core.errors import SchemaError, TargetError
+from automl_assets.core.tables import column_type, read
 from automl_assets.core.values import Problem
 from automl_assets.learn.split import (
     FOLDS,
@@ -53,6 +53,7 @@ def study_data(clean: "ds.Dataset", problem: Problem, *, roles: Mapping[str, str
 
     Raises:
         TargetError: no row has a usable target.
+        SchemaError: there is a group column, and it holds one group only.
     """
     import numpy as np
 
@@ -92,10 +93,28 @@ def _folds(
 
     time_name, group_name = problem.column_with("time"), problem.column_with("group")
     if time_name is not None:
-        return time_fold(numbers_of(read(clean, [time_name]).column(0))[usable], problem.holdout.share)
+        return time_fold(_times(read(clean, [time_name]).column(0))[usable], problem.holdout.share)
     if group_name is not None:
         groups = np.array([str(v) for v in label_texts(read(clean, [group_name]).column(0))])[usable]
+        if len(np.unique(groups)) < 2:
+            raise SchemaError(
+                "All training rows are of one group, so none can judge another.",
+                where=group_name,
+                remedy="Name a column with several groups, or none.",
+            )
     else:
         groups = row_hashes(clean, features, "folds")[usable]
     strata = y if problem.classes else np.searchsorted(quantile_boundaries(y), y)
     return assign_folds(strata, folds=min(FOLDS, len(np.unique(groups))), seed=seed, groups=groups)
+
+
+def _times(column: "pa.ChunkedArray") -> "np.ndarray":
+    """Each row's time as a number, texts in alphabetical order; a row without one counts as older than all others."""
+    import numpy as np
+
+    if column_type(column.type) != "text":
+        times = numbers_of(column)
+        return np.where(np.isnan(times), np.nanmin(times, initial=np.inf) - 1, times)
+    texts = label_texts(column)
+    order = {text: position for position, text in enumerate(sorted({text for text in texts if text is not None}))}
+    return np.array([-1.0 if text is None else float(order[text]) for text in texts])

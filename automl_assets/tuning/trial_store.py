@@ -70,6 +70,7 @@ class TrialStore:
 
         self.trials_folder.mkdir(parents=True, exist_ok=True)
         remove_partials(self.folder)
+        _drop_torn_line(self.folder / FITS_FILE)
         if (self.folder / SETTINGS_FILE).exists():
             return
         with atomic_file(self.folder / TABLE_FILE) as partial:
@@ -162,7 +163,7 @@ class TrialStore:
 
 
 def _drop_torn_line(path: Path) -> None:
-    """Cut a last journal line that a kill left unfinished; Optuna would refuse to read past it."""
+    """Cut a last line that a kill left unfinished: Optuna would not read past it, and the next line would join it."""
     if not path.exists():
         return
     data = path.read_bytes()

@@ -114,6 +114,25 @@ def test_holding_twice_is_holding_once_and_releasing_gives_back(
     other.release_all()
 
 
+def test_who_takes_the_lock_removes_what_a_killed_run_left_half_written(tmp_path: Path) -> None:
+    left = [
+        tmp_path / "tables/churn/raw_table/all/.partial-1",
+        tmp_path / "values/churn/problem/all/.partial-2",
+        tmp_path / "studies/churn-0abc/trials/linear-0/.partial-3/model.json",
+    ]
+    kept = [
+        tmp_path / "tables/churn/raw_table/all/0abc.parquet",
+        tmp_path / "tables/churned/raw_table/all/.partial-4",
+    ]
+    for path in left + kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    lock = PipelineLock(home=str(tmp_path))
+    lock.hold("churn", "me")
+    lock.release_all()
+    assert [path for path in left + kept if path.exists()] == kept
+
+
 def test_a_database_that_does_not_answer_is_named() -> None:
     lock = PostgresLock("postgresql+psycopg2://postgres@127.0.0.1:1/postgres", "churn")
     with pytest.raises(StorageError, match="AUTOML_DATABASE_URL"):

@@ -1,5 +1,6 @@
 """Dates kept as text become times, when one format reads nearly all of them and no other reads them differently."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +72,26 @@ def _parsed(values: "pa.Array", form: str) -> "pa.Array":
 
     trimmed = pc.utf8_trim_whitespace(values)
     times = pc.strptime(trimmed, format=form, unit="s", error_is_null=True)
+    if times.null_count == len(times):
+        return times.cast(pa.timestamp("us"))
     year = pc.year(times)
     sensible = pc.and_(pc.greater_equal(year, 1000), pc.less(year, 2262))
-    return pc.if_else(sensible, times, None).cast(pa.timestamp("us"))
+    written = pc.struct_field(pc.extract_regex(trimmed, _day_of(form)), "day").cast(pa.int64())
+    exists = pc.equal(written, pc.day(times))  # strptime takes 30 February for 1 March
+    return pc.if_else(pc.and_(sensible, exists), times, None).cast(pa.timestamp("us"))
+
+
+def _day_of(form: str) -> str:
+    """A regular expression for texts of a format, with the day as its group `day`."""
+    parts = {
+        "%d": "(?P<day>[0-9]{1,2})",
+        "%Y": "[0-9]{4}",
+        "%b": "[A-Za-z]+",
+        "%B": "[A-Za-z]+",
+        " ": r"\s*",
+        ".": r"\.",
+    }
+    return "^" + re.sub("%.|[ .]", lambda part: parts.get(part[0], "[0-9]{1,2}"), form) + "$"
 
 
 def _count(values: "pa.ChunkedArray | pa.Array", form: str) -> int:

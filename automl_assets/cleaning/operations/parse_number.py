@@ -14,8 +14,8 @@ SIGNS = r"[\s\x{00A0}$€£¥₹%]"
 CODE = r"^[+-]?0[0-9]+$"
 LONG = r"^[+-]?[0-9]{16,}$"
 STYLES = {
-    "point": r"^[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?(\.[0-9]*)?([eE][+-]?[0-9]+)?$",
-    "comma": r"^[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)?(,[0-9]*)?$",
+    "point": r"^[+-]?(([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$",
+    "comma": r"^[+-]?(([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]*)?|,[0-9]+)$",
 }
 BRACKETS = r"^\((.*)\)$"
 
@@ -42,11 +42,9 @@ class ParseNumber(Operation):
             if count_true(pc.match_substring_regex(bare, pattern)):
                 return Rejected(f"it holds {what}")
         counts = {style: count_true(_reads_as(bare, style)) for style in STYLES}
-        style = max(counts, key=lambda s: counts[s])
+        style = max(counts, key=lambda s: counts[s])  # of equals the first: 1,234 is more than a thousand
         if counts[style] < LEAST_SHARE * filled:
             return Rejected(f"only {counts[style] / filled:.0%} of the cells read as numbers")
-        if style == "comma" and counts["comma"] == counts["point"]:
-            style = "point"
         lost = filled - counts[style]
         reason = "numbers kept as text" + (f"; {lost} cells that are none become missing" if lost else "")
         return Accepted({"style": style}, reason, filled, confidence=counts[style] / filled)
@@ -81,4 +79,4 @@ def _bare(values: "pa.Array") -> "pa.Array":
 def _reads_as(bare: "pa.Array", style: str) -> "pa.Array":
     import pyarrow.compute as pc
 
-    return pc.and_(pc.match_substring_regex(bare, STYLES[style]), pc.match_substring_regex(bare, "[0-9]"))
+    return pc.match_substring_regex(bare, STYLES[style])

@@ -29,6 +29,6 @@ class Trim(Operation):
 
         def trimmed(values: "pa.Array") -> "pa.Array":
             short = pc.utf8_trim_whitespace(values)
-            return pc.if_else(pc.equal(short, ""), None, short)
+            return pc.if_else(pc.and_(pc.equal(short, ""), pc.not_equal(values, "")), None, short)
 
         return over_distinct(column, trimmed)

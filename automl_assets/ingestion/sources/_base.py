@@ -22,6 +22,7 @@ class Reading(ABC):
     """One opened batch. `batches` may be called more than once and gives the same rows each time.
 
     A reading is `typed` when its batches carry types of their own (Parquet); otherwise every column holds text.
+    `sniffs_missing` is false where the user stated which literals mean missing.
     """
 
     where: str
@@ -29,6 +30,7 @@ class Reading(ABC):
     typed: bool
     findings: list[Finding] = field(default_factory=list)
     dialect: Dialect | None = None
+    sniffs_missing: bool = True
 
     @abstractmethod
     def batches(self) -> Iterator["pa.RecordBatch"]:
@@ -123,6 +125,17 @@ class FileSource(Source):
             )
         found = (path for path in folder.glob(glob or self.default_glob) if path.is_file())
         return sorted(path.relative_to(folder).as_posix() for path in found if not path.name.startswith("."))
+
+
+def renamed_columns(names: list[str]) -> Finding:
+    """A finding for column names that had to change."""
+    return Finding(
+        code="renamed_columns",
+        severity="warning",
+        count=len(names),
+        examples=tuple(name or "(blank)" for name in names[:5]),
+        advice="Blank and repeated column names got a suffix; name them in the file.",
+    )
 
 
 def missing_file(path: Path) -> SourceError:

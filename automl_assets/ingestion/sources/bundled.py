@@ -32,7 +32,8 @@ class Bundled(Source):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in TABLES:
-            raise unknown_name("bundled table", name, TABLES)
+            error = unknown_name("bundled table", name, TABLES)
+            raise ValueError(f"{error.message} {error.remedy}")
         return name
 
     def located(self, folder: Path) -> Self:

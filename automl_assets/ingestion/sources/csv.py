@@ -1,19 +1,20 @@
 """Delimited text: CSV, TSV and their cousins, plain, gzipped or zipped, read with bounded memory."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from automl_assets.core.errors import SourceError
 from automl_assets.core.values import Dialect, Finding
 from automl_assets.ingestion.bytes import Encoding, Utf8Stream, detect_encoding, open_bytes, read_head
-from automl_assets.ingestion.sniff import rows_of, sniff_header, sniff_separator, unique_names
-from automl_assets.ingestion.sources._base import FileSource, Reading, unreadable
+from automl_assets.ingestion.sniff import rows_of, sniff_header, sniff_quote, sniff_separator, unique_names
+from automl_assets.ingestion.sources._base import FileSource, Reading, renamed_columns, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +34,7 @@ class Csv(FileSource):
         default=None, min_length=1, max_length=1, description="One character; sniffed by default."
     )
     encoding: str | None = Field(default=None, description="A Python codec's name; sniffed by default.")
-    quote: str | None = Field(default='"', max_length=1, description="The quoting character; null for none.")
+    quote: str | None = Field(default="auto", description="The quoting character, null for none; sniffed by default.")
     header: bool | None = Field(
         default=None, description="Whether the first row names the columns; sniffed by default."
     )
@@ -41,17 +42,47 @@ class Csv(FileSource):
         default=None, description="Cells that mean missing, in every column; sniffed by default. Blank cells always do."
     )
 
+    @field_validator("separator")
+    @classmethod
+    def _splits(cls, value: str | None) -> str | None:
+        if value is not None and (not value.isascii() or value in "\r\n\0"):
+            raise ValueError("A separator is one ASCII character, and no line end.")
+        return value
+
+    @field_validator("quote")
+    @classmethod
+    def _quotes(cls, value: str | None) -> str | None:
+        if value not in (None, "", "auto") and (len(value) > 1 or not value.isascii() or value in "\r\n\0"):
+            raise ValueError("A quote is one ASCII character; write null for none.")
+        return value or None
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.separator is not None and self.separator == self.quote:
+            raise ValueError("separator and quote are the same character.")
+        return self
+
     def open(self, batch: str) -> "DelimitedReading":
         path = self.file(batch)
         try:
             return self._open(path)
         except OSError as error:
             raise unreadable(path, error) from error
+        except UnicodeError as error:
+            raise SourceError(
+                f"The file is not {self.encoding}: {error}.", where=str(path), remedy="Correct source.encoding."
+            ) from error
 
     def _open(self, path: Path) -> "DelimitedReading":
         encoding = self._encoding(path)
         head = read_head(path, encoding)
-        quote = self.quote or None
+        if "\0" in head:
+            raise SourceError(
+                f"The file holds NUL characters when read as {encoding.name}.",
+                where=str(path),
+                remedy="Correct source.encoding.",
+            )
+        quote = sniff_quote(head) if self.quote == "auto" else self.quote
         separator = self.separator or sniff_separator(head, quote)
         if separator is None or not head.strip():
             raise SourceError(
@@ -59,6 +90,7 @@ class Csv(FileSource):
                 where=str(path),
                 remedy="State source.separator if it is an unusual one.",
             )
+        quote = None if quote == separator else quote
         rows = rows_of(head, separator, quote)
         header = sniff_header(rows) if self.header is None else self.header
         if header and len(rows) < 2:
@@ -78,10 +110,17 @@ class Csv(FileSource):
             missing_tokens=tuple(self.missing_tokens or ()),
         )
         reading = DelimitedReading(
-            where=str(path), columns=tuple(names), typed=False, dialect=dialect, path=path, decoding=encoding
+            where=str(path),
+            columns=tuple(names),
+            typed=False,
+            dialect=dialect,
+            sniffs_missing=self.missing_tokens is None,
+            path=path,
+            decoding=encoding,
+            blank_lines=_blank_lines(head),
         )
         if renamed:
-            reading.findings.append(_renamed(renamed))
+            reading.findings.append(renamed_columns(renamed))
         return reading
 
     def _encoding(self, path: Path) -> Encoding:
@@ -89,6 +128,8 @@ class Csv(FileSource):
             return detect_encoding(path)
         try:
             "".encode(self.encoding)
+            if codecs.lookup(self.encoding).name == "utf-8":
+                return Encoding("utf-8-sig", replaces=True)
         except LookupError as error:
             raise SourceError(
                 f"Unknown encoding {self.encoding!r}.", where=str(path), remedy="Use utf-8, cp1252, latin-1 or utf-16."
@@ -102,15 +143,10 @@ def _width(rows: list[list[str]]) -> int:
     return max(set(counts), key=lambda n: (counts.count(n), n))
 
 
-def _renamed(names: list[str]) -> Finding:
-    shown = tuple(name or "(blank)" for name in names[:5])
-    return Finding(
-        code="renamed_columns",
-        severity="warning",
-        count=len(names),
-        examples=shown,
-        advice="Blank and repeated column names got a suffix; name them in the file.",
-    )
+def _blank_lines(head: str) -> int:
+    """How many empty lines stand above the first row."""
+    lines = head.splitlines()
+    return next((i for i, line in enumerate(lines) if line), len(lines))
 
 
 @dataclass
@@ -119,6 +155,7 @@ class DelimitedReading(Reading):
 
     path: Path = Path()
     decoding: Encoding = field(default_factory=lambda: Encoding("utf-8"))
+    blank_lines: int = 0
 
     def __post_init__(self) -> None:
         self._rejected: list[str] = []
@@ -172,7 +209,10 @@ class DelimitedReading(Reading):
             reader = pc.open_csv(
                 stream,
                 read_options=pc.ReadOptions(
-                    column_names=list(self.columns), skip_rows=int(self.dialect.header), block_size=block_bytes
+                    column_names=list(self.columns),
+                    skip_rows=self.blank_lines,
+                    skip_rows_after_names=int(self.dialect.header),
+                    block_size=block_bytes,
                 ),
                 parse_options=pc.ParseOptions(
                     delimiter=self.dialect.separator,

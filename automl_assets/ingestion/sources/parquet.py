@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from automl_assets.core.errors import SourceError
 from automl_assets.core.tables import DEFAULT_BATCH_ROWS, arrow_type, column_type
 from automl_assets.ingestion.sniff import unique_names
-from automl_assets.ingestion.sources._base import FileSource, Reading, unreadable
+from automl_assets.ingestion.sources._base import FileSource, Reading, renamed_columns, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ class Parquet(FileSource):
 
         path = self.file(batch)
         try:
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, pre_buffer=False)
         except pa.ArrowInvalid as error:
             what = "The file is empty." if not path.stat().st_size else "The file is not Parquet."
             raise SourceError(what, where=str(path), remedy="Use source type csv for delimited text.") from error
@@ -34,7 +34,7 @@ class Parquet(FileSource):
             raise unreadable(path, error) from error
         if not file.metadata.num_rows:
             raise SourceError("The file has no rows.", where=str(path), remedy="Check what wrote it.")
-        names, _ = unique_names(file.schema_arrow.names)
+        names, renamed = unique_names(file.schema_arrow.names)
         if len(names) < 2:
             raise SourceError(
                 "The file has one column, so nothing can be predicted from it.", where=str(path), remedy="Add columns."
@@ -43,6 +43,7 @@ class Parquet(FileSource):
             where=str(path),
             columns=tuple(names),
             typed=True,
+            findings=[renamed_columns(renamed)] if renamed else [],
             load=lambda: file.iter_batches(batch_size=DEFAULT_BATCH_ROWS),
         )
 
@@ -56,19 +57,31 @@ class TypedReading(Reading):
     def batches(self) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
 
-        for batch in self.load():
-            arrays = [normalised(array) for array in batch.columns]
-            yield pa.RecordBatch.from_arrays(arrays, names=list(self.columns))
+        try:
+            for batch in self.load():
+                arrays = [normalised(array) for array in batch.columns]
+                yield pa.RecordBatch.from_arrays(arrays, names=list(self.columns))
+        except OSError as error:
+            told = str(error).splitlines()[0].rstrip(".")[:200]
+            raise SourceError(
+                f"The table is damaged: {told}.", where=self.where, remedy="Fetch or write it again."
+            ) from error
 
 
 def normalised(array: "pa.Array") -> "pa.Array":
-    """The array in the Arrow type of its column type: integers as int64, dates as timestamps, the rest as text."""
+    """The array in the Arrow type of its column type: integers as int64, dates as timestamps, the rest as text.
+
+    A number that is none (NaN) is missing.
+    """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.types as t
 
     kind = column_type(array.type)
     utc = t.is_timestamp(array.type) and array.type.tz is not None
     wanted = arrow_type(kind, utc=utc)
+    if t.is_float64(array.type):
+        return pc.if_else(pc.is_nan(array), None, array)
     if array.type == wanted:
         return array
     if kind == "text" and not (
@@ -78,4 +91,5 @@ def normalised(array: "pa.Array") -> "pa.Array":
             return normalised(array.dictionary_decode())
         if not t.is_null(array.type):
             return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
-    return array.cast(wanted, safe=False)
+    cast = array.cast(wanted, safe=False)
+    return normalised(cast) if t.is_floating(array.type) else cast

@@ -123,11 +123,14 @@ def two_columns(positive: "np.ndarray") -> "np.ndarray":
 
 
 def all_classes(probabilities: "np.ndarray", seen: "np.ndarray", classes: int) -> "np.ndarray":
-    """Probabilities over the classes of the training rows as probabilities over all; an absent class gets 0."""
+    """Probabilities over the classes of the training rows as probabilities over all; an absent class gets 0.
+
+    Columns beyond those of `seen` are left out: of a single class, scikit-learn's boosting gives two.
+    """
     import numpy as np
 
     if len(seen) == classes:
         return probabilities
     full = np.zeros((len(probabilities), classes))
-    full[:, np.asarray(seen, dtype=int)] = probabilities
+    full[:, np.asarray(seen, dtype=int)] = probabilities[:, : len(seen)]
     return full

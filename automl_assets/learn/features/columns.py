@@ -20,6 +20,7 @@ MOST_ONE_HOT = 50
 MOST_NATIVE_CATEGORIES = 64
 MOST_WORDS = 200
 CLIP_DEVIATIONS = 10.0
+LARGEST = 3e38
 WORD = re.compile(r"\w{2,}")
 DATE_PARTS = ("year", "month", "day", "day_of_week", "hour", "epoch_days")
 
@@ -80,13 +81,13 @@ class Scale:
 
 
 def finite_numbers(column: "pa.ChunkedArray") -> "np.ndarray":
-    """The column as float64 with NaN for missing and infinite values."""
+    """The column as float64 within float32's range, with NaN for missing and infinite values."""
     import numpy as np
 
     from automl_assets.learn.split import numbers_of
 
     values = numbers_of(column)
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan)
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ class TextEncoder(ColumnEncoder):
 
         import numpy as np
 
-        texts = column.to_pylist()
+        texts = _labels(column)
         counts = Counter(word for text in texts if text for word in set(WORD.findall(text.lower())))
         least = max(2, len(texts) // 1000)
         ranked = sorted(((w, n) for w, n in counts.items() if n >= least), key=lambda item: (-item[1], item[0]))
@@ -276,7 +277,7 @@ class TextEncoder(ColumnEncoder):
 
         position = {word: i for i, word in enumerate(self.words)}
         matrix = np.zeros((len(column), len(self.words) + 1), dtype=np.float32)
-        for row, text in enumerate(column.to_pylist()):
+        for row, text in enumerate(_labels(column)):
             matrix[row, -1] = np.log1p(len(text or ""))
             for word in WORD.findall(text.lower()) if text else ():
                 if word in position:

@@ -6,12 +6,14 @@ from typing import ClassVar, Literal
 
 from automl_assets.core.values import ColumnType
 
+MOST_WHOLE_NUMBERS = 20
+
 
 @dataclass(frozen=True)
 class TargetFacts:
     """What is known of a target: its type, and the rows a label has, missing ones left out.
 
-    `labels` is cut after 1,001 different ones; `fractional` says whether any value is no whole number.
+    `labels` is cut after the 1,001 most frequent ones; `fractional` says whether any value is no whole number.
     """
 
     name: str

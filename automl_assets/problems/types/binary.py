@@ -1,6 +1,6 @@
 """One of two classes."""
 
-from automl_assets.problems.types._base import ProblemType, TargetFacts
+from automl_assets.problems.types._base import MOST_WHOLE_NUMBERS, ProblemType, TargetFacts
 
 
 class Binary(ProblemType):
@@ -18,7 +18,9 @@ class Binary(ProblemType):
 
     @classmethod
     def is_natural(cls, target: TargetFacts) -> bool:
-        return not target.fractional
+        if target.type in ("text", "boolean"):
+            return True
+        return not target.fractional and target.distinct <= MOST_WHOLE_NUMBERS
 
     @classmethod
     def classes(cls, target: TargetFacts) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """One of several classes."""
 
-from automl_assets.problems.types._base import ProblemType, TargetFacts
+from automl_assets.problems.types._base import MOST_WHOLE_NUMBERS, ProblemType, TargetFacts
 
-MOST_WHOLE_NUMBERS = 20
 MOST_CLASSES = 1_000
 
 

@@ -1,7 +1,6 @@
 """A number."""
 
-from automl_assets.problems.types._base import ProblemType, TargetFacts
-from automl_assets.problems.types.multiclass import MOST_WHOLE_NUMBERS
+from automl_assets.problems.types._base import MOST_WHOLE_NUMBERS, ProblemType, TargetFacts
 
 
 class Regression(ProblemType):

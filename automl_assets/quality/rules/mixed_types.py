@@ -2,7 +2,7 @@
 
 from automl_assets.quality.rules._base import ColumnFacts, Rule, Violation, examples_of, rows_where
 
-NUMBER = r"^\s*[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?\.?[0-9]*([eE][+-]?[0-9]+)?\s*$"
+NUMBER = r"^\s*[+-]?(([0-9]{1,3}(,[0-9]{3})+|[0-9]+)\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 MOSTLY = 0.9
 
 
@@ -17,11 +17,10 @@ class MixedTypes(Rule):
 
         if facts.values is None or not facts.filled:
             return None
-        numeric = pc.and_(
-            pc.match_substring_regex(facts.values, NUMBER), pc.match_substring_regex(facts.values, "[0-9]")
-        )
-        odd = facts.filled - rows_where(facts, numeric)
-        if not odd or odd > (1 - MOSTLY) * facts.filled:
+        numeric = pc.match_substring_regex(facts.values, NUMBER)
+        regular = rows_where(facts, numeric)
+        odd = facts.filled - regular
+        if not odd or regular < MOSTLY * facts.filled:
             return None
         return Violation(
             odd, "warning", "They stand among numbers.", examples_of(facts.values.filter(pc.invert(numeric)))

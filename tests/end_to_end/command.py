@@ -1,0 +1,133 @@
+"""`automl` as a user starts it: a process of its own, in a folder of its own."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+AUTOML = [sys.executable, "-c", "from automl_assets.cli import main; main()"]
+PIPELINE = """type: automl_assets.AutoMLPipeline
+attributes:
+  name: {name}
+  source: {source}
+  target: y
+  tuning: {{time_budget_seconds: {budget}, families: [linear, lightgbm]}}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The object that `--json` printed."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Project:
+    """A folder with pipelines, and the home beside them."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.root / ".automl"
+
+    def write(self, name: str, *, rows: int = 400, budget: float = 3, more: str = "") -> Path:
+        """A pipeline on a table of its own."""
+        table = self.root / "data" / f"{name}.csv"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(table_text(rows))
+        self.write_yaml(name, f"{{type: csv, path: ../../data/{name}.csv}}", budget=budget, more=more)
+        return table
+
+    def write_yaml(self, name: str, source: str, *, budget: float = 3, more: str = "") -> None:
+        path = self.root / "pipelines" / name / "defs.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PIPELINE.format(name=name, source=source, budget=budget) + more)
+
+    def start(self, *argv: str) -> "subprocess.Popen[str]":
+        """Start a command in a process group of its own, as a shell does."""
+        return subprocess.Popen(
+            [*AUTOML, *argv],
+            cwd=self.root,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *argv: str, timeout: float = 240) -> Done:
+        """Run a command to its end."""
+        process = self.start(*argv)
+        out, err = process.communicate(timeout=timeout)
+        return Done(process.returncode, out, err)
+
+    def ok(self, *argv: str) -> dict[str, Any]:
+        """Run a command with `--json` that must succeed; what it printed."""
+        done = self.run(*argv, "--json")
+        assert done.code == 0, done.err + done.out
+        return done.document
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOML_", "DAGSTER_", "MLFLOW_"))}
+        return {**kept, "PYTHONWARNINGS": "ignore", **self.environment}
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything alive that works in this home: zygotes and fits."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(self.root):
+                    found.append(process)
+        return found
+
+
+def table_text(rows: int, *, seed: int = 0, shift: float = 0.0) -> str:
+    """A table with two informative columns, a category, a date and some gaps; y is binary."""
+    drawn = random.Random(seed)
+    lines = ["x,z,g,d,noise,y"]
+    for number in range(rows):
+        x, z, g = drawn.gauss(shift, 1), drawn.gauss(0, 1), drawn.choice("abc")
+        y = "yes" if x + (g == "a") + drawn.gauss(0, 0.8) > 0.5 else "no"
+        gap = "" if number % 17 == 0 else f"{z:.4f}"
+        lines.append(f"{x:.4f},{gap},{g},2024-{1 + number % 12:02d}-15,{drawn.random():.4f},{y}")
+    return "\n".join(lines) + "\n"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, poll: float = 0.05) -> bool:
+    """Whether a condition became true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(poll)
+    return condition()
+
+
+def lines_of(process: "subprocess.Popen[str]") -> Iterator[str]:
+    """What a process says on stderr, as it says it."""
+    assert process.stderr is not None
+    yield from process.stderr
+
+
+def steps(document: dict[str, Any], names: Sequence[str]) -> bool:
+    """Whether a run executed every one of these steps."""
+    return set(names) <= set(document["seconds"])

@@ -1,0 +1,206 @@
+"""From a table to a champion and its predictions, by the commands that a user types."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.end_to_end.command import Project, table_text
+
+ALL_STEPS = {
+    "raw_table", "quality_report", "training_window", "problem", "cleaning_plan", "clean_table", "tuning_study",
+    "trained_model", "evaluation", "registered_model", "champion", "predictions", "drift_report", "performance_report",
+}  # fmt: skip
+RUN_KEYS = {
+    "pipeline", "status", "run_ids", "problem", "holdout", "leaderboard", "model", "seconds", "peak_rss_mb", "warnings",
+}  # fmt: skip
+LEADERBOARD_KEYS = {"name", "family", "score", "fit_seconds", "row_ms", "rows_per_second", "memory_mb", "size_mb"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with one pipeline, made by `automl init` and trained once. Tests of this file run in order."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "pipelines").mkdir()
+    (root / "data").mkdir()
+    (root / "data" / "Risk-Scores.csv").write_text(table_text(500))
+    yield Project(root)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> dict:
+    """What the first run printed."""
+    made = project.ok("init", "data/Risk-Scores.csv", "--target", "y")
+    assert made["pipeline"] == "risk_scores"
+    assert made["problem"] == {"kind": "binary", "metric": "roc_auc", "classes": 2}
+    return project.ok("run", "risk_scores", "--set", "tuning.time_budget_seconds=4")
+
+
+def test_the_first_run_does_everything_and_says_how_good_it_is(project: Project, first: dict) -> None:
+    assert set(first) >= RUN_KEYS
+    assert first["status"] == "success"
+    assert set(first["seconds"]) == ALL_STEPS
+    assert first["model"]["version"] == "1"
+    assert first["model"]["alias"] == "champion"
+    assert set(first["leaderboard"][0]) >= LEADERBOARD_KEYS
+    holdout = first["holdout"]
+    assert holdout["low"] < holdout["value"] < holdout["high"]
+    assert holdout["dummy"] == 0.5
+    assert holdout["value"] > 0.75
+    assert first["problem"]["train_rows"] + first["problem"]["holdout_rows"] == 500
+
+
+def test_the_second_run_is_up_to_date_and_runs_nothing(project: Project, first: dict) -> None:
+    again = project.ok("run", "risk_scores", "--set", "tuning.time_budget_seconds=4")
+    assert again["status"] == "up_to_date"
+    assert again["run_ids"] == []
+    assert again["seconds"] == {}
+    for key in ("holdout", "leaderboard", "model"):
+        assert again[key] == first[key]
+
+
+def test_what_is_no_setting_of_a_step_does_not_make_it_stale(project: Project, first: dict) -> None:
+    again = project.ok(
+        "run", "risk_scores", "--set", "tuning.time_budget_seconds=4", "--set", "monitoring.cooldown_hours=7"
+    )
+    assert again["status"] == "up_to_date"
+
+
+def test_list_and_show_tell_what_is_there(project: Project, first: dict) -> None:
+    listed = {p["name"]: p for p in project.ok("list")["pipelines"]}
+    assert listed["risk_scores"]["champion"] == "1"
+    assert listed["risk_scores"]["last_status"] == "success"
+    assert listed["diabetes"]["champion"] is None
+    shown = project.ok("show", "risk_scores")
+    assert shown["metrics"]["holdout_roc_auc"] == pytest.approx(first["holdout"]["value"], abs=1e-6)
+    tags = shown["tags"]
+    assert tags["dagster_run_id"] in first["run_ids"]
+    for tag in ("fingerprint", "data_hashes", "config_hash", "code_version", "lock_hash", "seed", "format_version"):
+        assert tags[tag], tag
+    assert [act["what"] for act in shown["acts"]] == ["promote"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_predictions_carry_ids_probabilities_and_the_version(project: Project, first: dict, suffix: str) -> None:
+    out = project.root / f"predictions.{suffix}"
+    done = project.ok("predict", "risk_scores", "data/Risk-Scores.csv", "--out", str(out))
+    assert (done["rows"], done["version"]) == (500, "1")
+    assert done["missing_columns"] == []
+    if suffix == "parquet":
+        rows = pq.read_table(out).to_pylist()
+    else:
+        rows = list(csv.DictReader(out.open(), delimiter="\t" if suffix == "tsv" else ","))
+    assert len(rows) == 500
+    assert {row["prediction"] for row in rows} == {"yes", "no"}
+    assert len({row["prediction_id"] for row in rows}) == 500
+    for row in rows:
+        assert float(row["probability_yes"]) + float(row["probability_no"]) == pytest.approx(1)
+
+
+def test_predicting_other_columns_tells_what_is_missing_and_unseen(project: Project, first: dict) -> None:
+    other = project.root / "data" / "other.csv"
+    other.write_text("x,g,extra\n0.5,zz,1\n1.5,a,2\n")
+    done = project.ok("predict", "risk_scores", str(other), "--out", str(project.root / "o.csv"))
+    assert "extra" in done["extra_columns"]
+    assert "z" in done["missing_columns"]
+    assert done["unseen"] == {"g": 1}
+
+
+def test_the_champion_loads_in_python_and_agrees_with_the_command(project: Project, first: dict) -> None:
+    program = (
+        "import csv, json, pandas as pd\n"
+        "from automl_assets import load_champion\n"
+        "model = load_champion('risk_scores')\n"
+        "table = pd.read_csv('data/Risk-Scores.csv')\n"
+        "p = model.predict_proba(table)\n"
+        "print(json.dumps([float(v) for v in p[:, list(model.classes_).index('yes')]]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project.root, env=project._environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    out = project.root / "for_python.csv"
+    project.ok("predict", "risk_scores", "data/Risk-Scores.csv", "--out", str(out))
+    told = [float(row["probability_yes"]) for row in csv.DictReader(out.open())]
+    assert json.loads(done.stdout) == pytest.approx(told, abs=1e-9)
+
+
+def test_until_stops_after_the_asset_and_reuses_the_rest_later(project: Project, first: dict) -> None:
+    done = project.ok("run", "risk_scores", "--until", "problem", "--set", "problem.holdout_share=0.3")
+    assert done["status"] == "success"
+    assert "tuning_study" not in done["seconds"]
+    assert "problem" in done["seconds"]
+
+
+def test_another_seed_makes_another_version_that_is_champion_only_if_better(project: Project, first: dict) -> None:
+    again = project.ok("run", "risk_scores", "--set", "tuning.time_budget_seconds=4", "--set", "seed=1")
+    assert again["model"]["version"] == "2"
+    promoted = again["model"]["alias"] == "champion"
+    assert project.ok("show", "risk_scores")["champion"] == ("2" if promoted else "1")
+    assert again["model"]["reason"]
+
+
+def test_promote_and_rollback_are_recorded_and_make_predictions_stale(project: Project, first: dict) -> None:
+    before = project.ok("show", "risk_scores")["champion"]
+    other = {"1": "2", "2": "1"}[before]
+    project.environment["AUTOML_ACTOR"] = "ada"
+    moved = project.ok("promote", "risk_scores", other, "--reason", "the other is simpler")
+    assert (moved["before"], moved["after"], moved["actor"]) == (before, other, "ada")
+    run = project.ok("run", "risk_scores", "--set", "tuning.time_budget_seconds=4", "--set", "seed=1")
+    assert "predictions" in run["seconds"]
+    assert "tuning_study" not in run["seconds"]
+    back = project.ok("rollback", "risk_scores", "--reason", "no, it was not")
+    assert (back["before"], back["after"]) == (other, before)
+    acts = project.ok("show", "risk_scores")["acts"]
+    assert [(act["what"], act["who"], act["why"]) for act in acts[:2]] == [
+        ("rollback", "ada", "no, it was not"),
+        ("promote", "ada", "the other is simpler"),
+    ]
+    refused = project.run("promote", "risk_scores", before, "--reason", "again")
+    assert refused.code == 2
+    assert "champion already" in refused.err
+
+
+def test_no_step_left_anything_half_written(project: Project, first: dict) -> None:
+    left = [path for path in project.home.rglob("*") if path.suffix in (".tmp", ".partial") or ".partial" in path.name]
+    assert left == []
+
+
+def test_nothing_that_was_registered_is_a_pickle(project: Project, first: dict) -> None:
+    files = [path for path in (project.home / "mlartifacts").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle")]
+    assert not [path for path in files if path.read_bytes()[:1] == b"\x80"], "a pickle's first byte"
+
+
+def test_drift_between_two_files(project: Project) -> None:
+    moved = project.root / "data" / "moved.csv"
+    moved.write_text(table_text(500, seed=1, shift=1.5))
+    same = project.root / "data" / "same.csv"
+    same.write_text(table_text(500, seed=2))
+    found = project.ok("drift", "data/Risk-Scores.csv", str(moved))
+    assert found["status"] == "drift"
+    assert {f["name"] for f in found["features"] if f["drifted"]} == {"x", "y"}
+    assert project.ok("drift", "data/Risk-Scores.csv", str(same))["status"] == "none"
+
+
+def test_check_and_doctor_are_content(project: Project) -> None:
+    assert all(found["ok"] for found in project.ok("check")["pipelines"])
+    assert [c["what"] for c in project.ok("doctor")["checks"] if not c["ok"]] == []
+
+
+def test_help_answers_within_a_second(project: Project) -> None:
+    import time
+
+    seconds = []
+    for _ in range(3):
+        begun = time.monotonic()
+        assert project.run("--help").code == 0
+        seconds.append(time.monotonic() - begun)
+    assert min(seconds) < 1.0

@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl_assets.learn.features import Encoder
+from automl_assets.tuning.fold_fit import class_prior, fit_fold, smoothed
+from automl_assets.tuning.trial_store import TrialStore
+
+
+def test_probabilities_are_mixed_with_one_row_of_the_prior() -> None:
+    y = np.array([0, 0, 0, 1])
+    certain = np.array([[1.0, 0.0]])
+
+    prior, share = class_prior(y, 2)
+
+    assert prior.tolist() == pytest.approx([4 / 6, 2 / 6])
+    assert share == 1 / 5
+    assert smoothed(certain, y, 2)[0].tolist() == pytest.approx([0.8 + 0.2 * 4 / 6, 0.2 * 2 / 6])
+
+
+def test_numbers_are_not_smoothed() -> None:
+    values = np.array([1.0, -2.0])
+
+    assert smoothed(values, np.array([0.5]), 0) is values
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    y=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    chosen=st.lists(st.integers(0, 3), min_size=1, max_size=10),
+)
+def test_no_probability_is_zero_and_each_row_sums_to_one(y: list[int], chosen: list[int]) -> None:
+    result = smoothed(np.eye(4)[chosen], np.array(y), 4)
+
+    assert (result > 0).all()
+    assert np.allclose(result.sum(axis=1), 1.0)
+
+
+def test_a_fold_is_fitted_without_the_rows_that_it_judges(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=60)
+    folds = (np.arange(60) % 3).astype(np.int8)
+    x[folds == 1] += 100.0
+    store = TrialStore(tmp_path / "study")
+    settings = {"metric": "rmse", "roles": {"x": "numeric"}, "classes": []}
+    store.prepare(pa.table({"x": x}), y=2 * x, folds=folds, weight=None, settings=settings)
+    out = store.fold_folder("linear-0", 1)
+
+    meta = fit_fold(
+        str(store.folder), str(out), family="linear", params={"strength": 1e-6}, fold=1, seed=0, threads=1,
+        seconds=30.0, device="cpu",
+    )  # fmt: skip
+
+    encoder = Encoder.from_json(json.loads((out / "encoder.json").read_text()))
+    centre = encoder.columns[0].to_json()["scale"]["centre"]
+    assert centre == pytest.approx(x[folds != 1].mean())
+    assert meta["rows"] == 20
+    assert meta["device"] == "cpu"
+    assert json.loads((out / "fold.json").read_text()) == meta
+    assert store.result("linear-0", 1).score == meta["score"]  # type: ignore[union-attr]
+    assert len(np.load(out / "predicted.npy", allow_pickle=False)) == 20
