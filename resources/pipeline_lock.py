@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from automl_assets.core.errors import JobError, StorageError
 from automl_assets.core.files import remove_partials
 
 POLL_SECONDS = 0.5
+_process_locks: "dict[tuple[str, str | None, str], _Shared]" = {}
+_process_guard = threading.Lock()
 PIPELINE_TAG = "automl/pipeline"
 PROCESS_TAG = "automl/process"
 START_TOLERANCE_SECONDS = 2.0
@@ -75,6 +78,14 @@ def process_runs(pid: int, started: float) -> bool:
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@dataclass
+class _Shared:
+    """A lock of this process and how many of its parts hold it."""
+
+    lock: "Lock"
+    holders: int = 1
 
 
 class Lock(ABC):
@@ -186,13 +197,13 @@ def postgres_url(url: str) -> str:
 
 
 class PipelineLock(dg.ConfigurableResource):
-    """Locks by pipeline. `hold` may be called by every step of a run: the first takes, the others find it taken."""
+    """Locks by pipeline, held by a process: every step of its runs may call `hold`, and the last to let go releases."""
 
     home: str
     database_url: str | None = None
     wait_seconds: float = 24 * 3600.0
 
-    _held: dict[str, Lock] = PrivateAttr(default_factory=dict)
+    _held: set[str] = PrivateAttr(default_factory=set)
 
     def lock(self, pipeline: str) -> Lock:
         """A pipeline's lock, not taken yet."""
@@ -221,6 +232,30 @@ class PipelineLock(dg.ConfigurableResource):
         """
         if pipeline in self._held:
             return
+        if not self._join(pipeline):
+            self._acquire(pipeline, what, waiting)
+            end_orphans(self._children_file(pipeline))
+            for folder in written_folders(Path(self.home), pipeline):
+                remove_partials(folder)
+        self._held.add(pipeline)
+        if instance is not None:
+            if run_id is not None:
+                process = Holder.this_process(what).to_text()
+                instance.add_run_tags(run_id, {PIPELINE_TAG: pipeline, PROCESS_TAG: process})
+            fail_dead_runs(instance, pipeline, but=run_id)
+
+    def _key(self, pipeline: str) -> tuple[str, str | None, str]:
+        return (self.home, self.database_url, pipeline)
+
+    def _join(self, pipeline: str) -> bool:
+        """Whether another part of this process holds the lock: `automl run` does, around the runs that it starts."""
+        with _process_guard:
+            shared = _process_locks.get(self._key(pipeline))
+            if shared is not None:
+                shared.holders += 1
+            return shared is not None
+
+    def _acquire(self, pipeline: str, what: str, waiting: Callable[[str], None]) -> None:
         lock = self.lock(pipeline)
         holder = Holder.this_process(what)
         deadline = time.monotonic() + self.wait_seconds
@@ -238,19 +273,13 @@ class PipelineLock(dg.ConfigurableResource):
                 waiting(who)
                 told = True
             time.sleep(POLL_SECONDS)
-        self._held[pipeline] = lock
-        end_orphans(self._children_file(pipeline))
-        for folder in written_folders(Path(self.home), pipeline):
-            remove_partials(folder)
-        if instance is not None:
-            if run_id is not None:
-                instance.add_run_tags(run_id, {PIPELINE_TAG: pipeline, PROCESS_TAG: holder.to_text()})
-            fail_dead_runs(instance, pipeline, but=run_id)
+        with _process_guard:
+            _process_locks[self._key(pipeline)] = _Shared(lock)
 
     @contextmanager
-    def holding(self, pipeline: str, what: str) -> Iterator[None]:
+    def holding(self, pipeline: str, what: str, waiting: Callable[[str], None] = lambda _: None) -> Iterator[None]:
         """`hold` for the length of a block."""
-        self.hold(pipeline, what)
+        self.hold(pipeline, what, waiting=waiting)
         try:
             yield
         finally:
@@ -269,8 +298,13 @@ class PipelineLock(dg.ConfigurableResource):
     def release_all(self) -> None:
         """Give back every lock that this object holds."""
         while self._held:
-            _, lock = self._held.popitem()
-            lock.release()
+            key = self._key(self._held.pop())
+            with _process_guard:
+                shared = _process_locks[key]
+                shared.holders -= 1
+                if not shared.holders:
+                    del _process_locks[key]
+                    shared.lock.release()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Dagster calls this when a run's steps have ended, well or not."""

@@ -91,7 +91,7 @@ class Steps(dg.ConfigurableResource):
     def _hold(self, context: dg.AssetExecutionContext, pipeline: str) -> None:
         def waiting(who: str) -> None:
             context.log.info(f"Waiting for {who}, which is writing {pipeline}.")
-            tell(Progress(pipeline, "lock", "working", f"waiting for {who}"))
+            tell(Progress(pipeline, "lock", "waiting", f"{who} is writing {pipeline}; waiting for it to end"))
 
         self.lock.hold(
             pipeline,

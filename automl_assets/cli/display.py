@@ -75,14 +75,16 @@ class RunDisplay:
     def say(self, text: str) -> None:
         """A sentence between the lines."""
         if self._live is not None:
-            self._live.console.print(text)
-        else:
+            self._live.console.print(text, markup=False)
+        elif not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
     def __call__(self, progress: Progress) -> None:
         """Show a message."""
         now = time.monotonic()
-        if progress.state == "started":
+        if progress.state == "waiting":
+            self.say(progress.detail + ".")
+        elif progress.state == "started":
             self._current = (progress.step, "", now)
         elif progress.state == "working":
             begun = self._current[2] if self._current and self._current[0] == progress.step else now

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from automl_assets.core.errors import AutoMLError, InputError, JobError, SourceError, unknown_name
+from automl_assets.core.progress import Progress, tell
 from automl_assets.core.steps import Step
 from automl_assets.core.values import RawTable
 from automl_assets.definitions import definitions_of
@@ -17,7 +18,7 @@ from automl_assets.quality.report import quarantine_reasons
 from automl_assets.staleness import WHOLE, find_stale
 from automl_assets.steps import ALL, ARRIVAL, MODEL_SIDE, SCORING
 from resources.model_registry import ModelRegistry
-from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG, Holder
+from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG, Holder, PipelineLock
 from resources.settings import Settings
 from resources.steps import FORCE_TAG, asset_key, partitions_of
 from resources.table_store import TableStore
@@ -55,6 +56,16 @@ class PipelineRun:
         """
         self.settings.prepare_home()
         os.environ["DAGSTER_HOME"] = str(self.settings.dagster_home)
+        name = self.config.name
+        lock = PipelineLock(home=str(self.settings.home), database_url=self.settings.database_url)
+
+        def waiting(who: str) -> None:
+            tell(Progress(name, "lock", "waiting", f"{who} is writing {name}; waiting for it to end"))
+
+        with lock.holding(name, f"automl run {name}", waiting):
+            return self._execute()
+
+    def _execute(self) -> Executed:
         batches = self._batches()
         stale = find_stale(self.config, self.store, batches, self._alias_version)
         if stale.nothing() and not self._force:

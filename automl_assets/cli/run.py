@@ -37,7 +37,7 @@ class _Watch:
             self.working = progress.step
         if progress.state in ("done", "reused", "failed"):
             self.seconds[progress.step] = round(self.seconds.get(progress.step, 0.0) + progress.seconds, 3)
-        if progress.state != "working":
+        if progress.state not in ("working", "waiting"):
             event = {
                 "pipeline": progress.pipeline,
                 "step": progress.step,
@@ -77,6 +77,7 @@ def run_command(name: str, *, until: str | None, overrides: Sequence[str], force
 def _in_thread(pipeline_run: PipelineRun, settings: Settings, watch: _Watch, display: RunDisplay) -> Exception | None:
     """Execute in a worker; the first Ctrl-C while tuning ends the search, any other ends the process."""
     outcome: list[Exception | None] = []
+    ended = threading.Event()  # not Thread.join: on Python 3.11 a Ctrl-C in it declares the thread dead
 
     def work() -> None:
         try:
@@ -85,12 +86,13 @@ def _in_thread(pipeline_run: PipelineRun, settings: Settings, watch: _Watch, dis
             outcome.append(None)
         except Exception as error:  # handed to the main thread, which reports it
             outcome.append(error)
+        finally:
+            ended.set()
 
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    while worker.is_alive():
+    threading.Thread(target=work, daemon=True).start()
+    while not ended.is_set():
         try:
-            worker.join(POLL_SECONDS)
+            ended.wait(POLL_SECONDS)
         except KeyboardInterrupt:
             if STOP.is_set() or watch.working != "tuning_study":
                 display.stop()

@@ -9,11 +9,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Progress:
-    """A step of a pipeline began, said something, ended, was reused, or failed."""
+    """A step of a pipeline began, said something, ended, was reused, or failed; or it waits for another run."""
 
     pipeline: str
     step: str
-    state: Literal["started", "working", "done", "reused", "failed"]
+    state: Literal["started", "working", "done", "reused", "failed", "waiting"]
     detail: str = ""
     seconds: float = 0.0
 

@@ -44,6 +44,7 @@ class Project:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    started: "list[subprocess.Popen[str]]" = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -64,7 +65,7 @@ class Project:
 
     def start(self, *argv: str) -> "subprocess.Popen[str]":
         """Start a command in a process group of its own, as a shell does."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*AUTOML, *argv],
             cwd=self.root,
             env=self._environment(),
@@ -73,6 +74,17 @@ class Project:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what still runs and close every pipe."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def run(self, *argv: str, timeout: float = 240) -> Done:
         """Run a command to its end."""

@@ -100,18 +100,24 @@ def test_other_pipelines_are_not_held_up(
     lock.release_all()
 
 
-def test_holding_twice_is_holding_once_and_releasing_gives_back(
+def test_the_parts_of_a_process_hold_it_together_and_the_last_lets_go(
     tmp_path: Path, database_url: str | None, pipeline: str
 ) -> None:
-    lock = PipelineLock(home=str(tmp_path), database_url=database_url, wait_seconds=0.1)
-    lock.hold(pipeline, "me")
-    lock.hold(pipeline, "me again")
-    with pytest.raises(JobError):
-        PipelineLock(home=str(tmp_path), database_url=database_url, wait_seconds=0.1).hold(pipeline, "other")
-    lock.release_all()
-    other = PipelineLock(home=str(tmp_path), database_url=database_url, wait_seconds=0.1)
-    other.hold(pipeline, "other")
+    one, other = (PipelineLock(home=str(tmp_path), database_url=database_url, wait_seconds=0.1) for _ in range(2))
+    one.hold(pipeline, "me")
+    one.hold(pipeline, "me again")
+    other.hold(pipeline, "a run of mine")
+
+    def taken() -> bool:
+        free = other.lock(pipeline).try_acquire(Holder.this_process("a stranger"))
+        return not free
+
     other.release_all()
+    assert taken()
+    one.release_all()
+    stranger = other.lock(pipeline)
+    assert stranger.try_acquire(Holder.this_process("a stranger"))
+    stranger.release()
 
 
 def test_who_takes_the_lock_removes_what_a_killed_run_left_half_written(tmp_path: Path) -> None:
