@@ -35,6 +35,12 @@ class Act:
     after: str | None
     at: datetime
 
+    def same_move_as(self, other: "Act") -> bool:
+        """Whether both are the same move, whenever and by whomever."""
+        return (self.pipeline, self.what, self.before, self.after) == (
+            other.pipeline, other.what, other.before, other.after,
+        )  # fmt: skip
+
 
 class PlatformDatabase:
     """The database, opened and migrated when first used."""
@@ -49,11 +55,14 @@ class PlatformDatabase:
         return cls(database_url or f"sqlite:///{home / 'platform.db'}")
 
     def record(self, act: Act) -> None:
-        """Write down what happened.
+        """Write down what is about to happen; once, when a killed attempt wrote it down already.
 
         Raises:
             StorageError: the database does not answer, or a newer version wrote it.
         """
+        newest = next(iter(self.acts(act.pipeline)), None)
+        if newest is not None and newest.same_move_as(act):
+            return
         with self._connection() as connection:
             connection.execute(_acts().insert().values(**_row(act)))
 

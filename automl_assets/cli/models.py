@@ -136,9 +136,9 @@ def _move(
     name = target.name
     lock = PipelineLock(home=str(settings.home), database_url=settings.database_url)
     with lock.holding(name, f"automl {what} {name}"):
-        registry.set_alias(name, "champion", target.version)
         act = Act(name, what, settings.actor, reason, before.version if before else None, target.version, now())
         PlatformDatabase.of(settings.home, settings.database_url).record(act)
+        registry.set_alias(name, "champion", target.version)
         _tell_dagster(settings, registry, target, act)
     return {
         "pipeline": name,

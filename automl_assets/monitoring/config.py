@@ -16,6 +16,16 @@ class ThresholdsConfig(Section):
     )
     domain_auc: float = Field(default=0.55, ge=0.5, le=1, description="How well old and new rows may be told apart.")
 
+    @field_validator("performance_tolerance")
+    @classmethod
+    def _later_tolerance(cls, value: float) -> float:
+        return only_for_now(value, 0.02, "monitoring.thresholds.performance_tolerance")
+
+    @field_validator("domain_auc")
+    @classmethod
+    def _later_auc(cls, value: float) -> float:
+        return only_for_now(value, 0.55, "monitoring.thresholds.domain_auc")
+
 
 class AlertConfig(Section):
     """One alert channel."""

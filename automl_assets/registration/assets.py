@@ -109,7 +109,7 @@ def _register(
         config.registration.promote,
         candidate.problem.metric,
         partial(_compare, candidate, steps, fits, registry),
-        moved=lambda before, why: records.database().record(
+        moving=lambda before, why: records.database().record(
             Act(config.name, "promote", GATE, why, before, info.version, now())
         ),
         url=registry.url(info),

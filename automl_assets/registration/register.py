@@ -140,14 +140,14 @@ def settle_alias(
     metric: str,
     compare: Callable[[VersionInfo], Comparison],
     *,
-    moved: Callable[[str | None, str], None],
+    moving: Callable[[str | None, str], None],
     url: str | None,
 ) -> Registration:
     """Ask the gate, move the alias if it says so, and describe what happened.
 
     Args:
         compare: how this version does against the champion, on rows that neither was trained on.
-        moved: told the version before, if any, and why, once the alias has moved.
+        moving: told the version before, if any, and why, right before the alias moves: a kill in between loses nothing.
     """
     champion = registry.aliased(info.name, CHAMPION_ALIAS)
     if champion is not None and champion.version == info.version:
@@ -157,8 +157,8 @@ def settle_alias(
         comparison = compare(champion) if asked and champion is not None else None
         decision = decide_promotion(policy, comparison, metric)
         if decision.promote:
+            moving(champion.version if champion is not None else None, decision.reason)
             registry.set_alias(info.name, CHAMPION_ALIAS, info.version)
-            moved(champion.version if champion is not None else None, decision.reason)
     registry.tag(
         info.name, info.version, {"gate": decision.reason[:500], "review_requested": str(decision.review).lower()}
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl_assets.training.model import Model
 
 PREDICTION_ID_BYTES = 16
+OUTPUT_COLUMNS = {"prediction", "lower", "upper", "prediction_id", "model_version", "batch", "scored_at"}
 
 
 def predict_table(
@@ -80,7 +81,7 @@ class Scorer:
         import pyarrow as pa
 
         card = self.model.card
-        fields = [of.field(name) for name in self._ids(of.names)]
+        fields = [pa.field(self._id_column(name), of.field(name).type) for name in self._ids(of.names)]
         if card.classes:
             fields.append(pa.field("prediction", pa.string()))
             fields += [pa.field(f"probability_{label}", pa.float64()) for label in card.classes]
@@ -88,6 +89,11 @@ class Scorer:
             fields += [pa.field(name, pa.float64()) for name in ("prediction", "lower", "upper")]
         fields += [pa.field(name, pa.string()) for name in ("prediction_id", "model_version", "batch")]
         return pa.schema([*fields, pa.field("scored_at", pa.timestamp("us", tz="UTC"))])
+
+    def _id_column(self, name: str) -> str:
+        """The id column's name, unless one of ours is called so."""
+        classes = {f"probability_{label}" for label in self.model.card.classes}
+        return f"id_{name}" if name in OUTPUT_COLUMNS | classes else name
 
     def _ids(self, names: list[str]) -> list[str]:
         return [name for name in self.model.card.id_columns if name in names]

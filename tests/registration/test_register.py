@@ -54,7 +54,7 @@ def settle(
 
     told = settle_alias(
         registry, info, policy, "roc_auc", compare,  # type: ignore[arg-type]
-        moved=lambda before, why: moved.append((before, why)), url=None,
+        moving=lambda before, why: moved.append((before, why)), url=None,
     )  # fmt: skip
     return told.promoted, told.reason, moved
 

@@ -43,6 +43,15 @@ def test_what_was_recorded_comes_back_newest_first(url: str) -> None:
     assert list(PlatformDatabase(url).acts("nobody")) == []
 
 
+def test_a_move_that_a_killed_attempt_wrote_down_already_is_not_written_twice(url: str) -> None:
+    database = PlatformDatabase(url)
+    for version, minute in (("1", 0), ("1", 1), ("2", 2), ("1", 3)):
+        before = {"1": "2", "2": "1"}[version] if minute else None
+        database.record(Act("churn", "promote", "the gate", "why", before, version, AT.replace(minute=minute)))
+    database.record(Act("churn", "promote", "the gate", "again", "2", "1", AT.replace(minute=4)))
+    assert [act.at.minute for act in database.acts("churn")] == [3, 2, 1, 0]
+
+
 def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
     PlatformDatabase(url).acts("churn")
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import shutil
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from automl_assets.core.errors import StorageError
 from automl_assets.core.memory import BatchSize
 from automl_assets.serving.config import PredictionsConfig
 from automl_assets.serving.predict import Scorer, predict_table
-from automl_assets.training.model import ModelCard
+from automl_assets.training.model import Model, ModelCard
 from tests.training.small_models import Small, raw_table
 
 AT = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -155,6 +156,17 @@ def test_missing_extra_and_unseen_are_told(binary: Small, tmp_path: Path) -> Non
     assert written.num_rows == told["table"]["rows"] == 6
     assert written.column("id").to_pylist() == ["r0", "r1", "r2", "r3", "r4", "r5"]
     assert written.column("probability_yes").null_count == 0
+
+
+def test_an_id_column_called_like_one_of_ours_keeps_its_values_under_another_name(binary: Small) -> None:
+    model = binary.load()
+    card = dataclasses.replace(model.card, id_columns=("batch",))
+    raw = binary.raw.rename_columns(["batch" if name == "id" else name for name in binary.raw.column_names])
+    scorer = Scorer(Model(card, model._members), "churn", "3", "monday", scored_at=AT)
+    table = pa.Table.from_batches(list(scorer.score(ds.dataset(raw), BatchSize(1000, budget_mb=10_000))))
+
+    assert table.column_names.count("batch") == 1
+    assert table.column("id_batch").to_pylist() == raw.column("batch").to_pylist()
 
 
 def test_an_empty_batch_gives_an_empty_table_with_the_same_columns(small: Small, tmp_path: Path) -> None:
