@@ -56,11 +56,11 @@ def _describe_plan(config: PipelineConfig, plan: CleaningPlan) -> dict[str, Any]
     ]
     header = ["| what | where | why | by whom | cells | confidence |", "|-|-|-|-|-|-|"]
     return {
+        "plan": dg.MetadataValue.md("\n".join([*header, *rows]) if rows else "Nothing needs repair."),
         "steps": len(plan.steps),
         "changed_cells": sum(step.changed for step in plan.steps),
         "planner": planner,
         "planner_reason": why,
-        "plan": dg.MetadataValue.md("\n".join([*header, *rows]) if rows else "Nothing needs repair."),
     }
 
 

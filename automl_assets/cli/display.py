@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -179,7 +180,7 @@ def print_init(document: dict[str, Any]) -> None:
     console, problem = out(), document["problem"]
     classes = f", {problem['classes']} classes" if problem["classes"] else ""
     console.print(
-        f"[green]Wrote {document['path']}[/]: {problem['kind']}{classes}, judged by {problem['metric']}, "
+        f"[green]Wrote {_near(document['path'])}[/]: {problem['kind']}{classes}, judged by {problem['metric']}, "
         f"{document['rows']:,} rows, {document['features']} features."
     )
     for column, reason in document["excluded"].items():
@@ -191,6 +192,12 @@ def print_init(document: dict[str, Any]) -> None:
         console.print(f"[yellow]Note:[/] {escape(where)}{finding['count']:,} × {finding['code']}: ", end="")
         console.print(finding["advice"], markup=False)
     console.print(f"\nNext: [bold]automl run {document['pipeline']}[/]")
+
+
+def _near(path: str) -> str:
+    """The path from here, where it lies below."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def print_profile(document: dict[str, Any]) -> None:

@@ -172,7 +172,7 @@ def _checks(train_rows: int, holdout_rows: int, features: tuple[str, ...], leaks
             passed=not certain,
             blocking=True,
             description=_leak_sentence(certain)
-            + (" Exclude them (columns.exclude), or vouch for them (columns.roles)." if certain else ""),
+            + (" Exclude what gives it away (columns.exclude), or vouch for it (columns.roles)." if certain else ""),
         ),
         CheckOutcome(
             name="no_suspected_leak", passed=not suspects, blocking=False, description=_leak_sentence(suspects)

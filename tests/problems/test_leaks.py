@@ -210,7 +210,7 @@ def test_a_certain_leak_fails_the_blocking_check_and_says_what_to_do() -> None:
     assert check.blocking
     assert check.description == (
         "outcome: alone it predicts the target with ROC AUC 1.0000. "
-        "Exclude them (columns.exclude), or vouch for them (columns.roles)."
+        "Exclude what gives it away (columns.exclude), or vouch for it (columns.roles)."
     )
 
 
