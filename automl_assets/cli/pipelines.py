@@ -95,7 +95,7 @@ def show(name: str, version: str | None) -> dict[str, Any]:
         "target": config.target,
         "mlflow": registry.url(info),
         "metrics": {key: round(value, 6) for key, value in registry.metrics(info).items()},
-        "importances": dict(list(evaluation["importances"].items())[:15]),
+        "importances": {key: float(f"{value:.4g}") for key, value in list(evaluation["importances"].items())[:15]},
         "tags": dict(info.tags),
         "last_run": _last_run(settings, name),
         "versions": [_version_line(registry, other) for other in registry.versions(name)],
