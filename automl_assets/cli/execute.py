@@ -17,8 +17,9 @@ from automl_assets.pipeline import PipelineConfig
 from automl_assets.quality.report import quarantine_reasons
 from automl_assets.staleness import WHOLE, find_stale
 from automl_assets.steps import ALL, ARRIVAL, MODEL_SIDE, SCORING
+from resources.locks import Holder
 from resources.model_registry import ModelRegistry
-from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG, Holder, PipelineLock
+from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG, PipelineLock
 from resources.settings import Settings
 from resources.steps import FORCE_TAG, asset_key, partitions_of
 from resources.table_store import TableStore

@@ -13,17 +13,8 @@ import psutil
 import pytest
 
 from automl_assets.core.errors import JobError, StorageError
-from resources.pipeline_lock import (
-    PIPELINE_TAG,
-    PROCESS_TAG,
-    Holder,
-    PipelineLock,
-    PostgresLock,
-    end_orphans,
-    fail_dead_runs,
-    postgres_url,
-    process_runs,
-)
+from resources.locks import Holder, PostgresLock, postgres_url, process_runs
+from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG, PipelineLock, end_orphans, fail_dead_runs
 from tests.conftest import require_server
 
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
