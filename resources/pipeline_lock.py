@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5
 _process_locks: "dict[tuple[str, str | None, str], _Shared]" = {}
 _process_guard = threading.Lock()
 PIPELINE_TAG = "automl/pipeline"
-PROCESS_TAG = "automl/process"
+PROCESS_TAG = ".dagster/automl_process"  # the prefix hides it in the UI
 
 
 @dataclass

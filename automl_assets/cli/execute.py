@@ -141,7 +141,7 @@ class _Jobs:
             PIPELINE_TAG: config.name,
             PROCESS_TAG: Holder.this_process(f"automl run {config.name}").to_text(),
             "automl/actor": settings.actor,
-            FORCE_TAG: str(force).lower(),
+            **({FORCE_TAG: "true"} if force else {}),
         }
         self._definitions = definitions_of([config], settings)
 
