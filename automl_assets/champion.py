@@ -7,7 +7,7 @@ array(['No', 'Yes', …], dtype=object)
 from typing import TYPE_CHECKING, Any
 
 from automl_assets.arrays import as_arrow
-from automl_assets.core.errors import RegistryError, SchemaError, UnknownNameError, bounded
+from automl_assets.core.errors import RegistryError, UnknownNameError
 from automl_assets.training.model import Model
 from resources.model_registry import ModelRegistry
 from resources.settings import Settings
@@ -52,13 +52,7 @@ class LoadedChampion:
 
     def _predicted(self, table: Any) -> "np.ndarray":
         arrow = as_arrow(table)
-        missing = self._model.check_columns(arrow.column_names).missing
-        if missing == self._model.features:
-            raise SchemaError(
-                "The table has none of the columns that the model reads.",
-                where=self.name,
-                remedy=f"They are {bounded(missing)}.",
-            )
+        self._model.require_columns(arrow.column_names, where=self.name)
         return self._model.predict(arrow)
 
 

@@ -24,11 +24,15 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class Stale:
-    """The steps that have something to do: by batch on the batch side, and on the model side."""
+    """The steps that have something to do: by batch on the batch side, and on the model side.
+
+    quarantined: the batches that were read and failed a blocking check, with the reasons: nothing is to do with them.
+    """
 
     arrival: Mapping[str, tuple[Step, ...]]
     model: tuple[Step, ...]
     scoring: Mapping[str, tuple[Step, ...]]
+    quarantined: Mapping[str, Sequence[str]]
 
     def nothing(self) -> bool:
         """Whether everything is up to date."""
@@ -60,7 +64,7 @@ def find_stale(
     champion = {} if model else _champion_version(config, stored, alias_version)
     scoring = {batch: _walk(config, stored, SCORING, batch, raw[batch] | champion) for batch in batches}
     scoring |= dict.fromkeys(quarantined, ())
-    return Stale(arrival, model, scoring)
+    return Stale(arrival, model, scoring, quarantined)
 
 
 def _walk(
@@ -78,16 +82,19 @@ def _walk(
     return tuple(stale)
 
 
-def _in_quarantine(config: PipelineConfig, stored: Stored, raw: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The batches that were read and failed a blocking check: nothing more is done with them."""
+def _in_quarantine(
+    config: PipelineConfig, stored: Stored, raw: Mapping[str, Mapping[str, str]]
+) -> dict[str, list[str]]:
+    """Why batches are in quarantine; the one table of a pipeline without batches fails the run instead."""
     if config.batches.kind == "none":
-        return []
+        return {}
     step = ARRIVAL[0]
     read = {
         batch: stored.find(config.name, step.name, batch, step.fingerprint(config, versions))
         for batch, versions in raw.items()
     }
-    return [batch for batch, value in read.items() if isinstance(value, RawTable) and quarantine_reasons(value.checks)]
+    reasons = {batch: quarantine_reasons(raw.checks) for batch, raw in read.items() if isinstance(raw, RawTable)}
+    return {batch: why for batch, why in reasons.items() if why}
 
 
 def _champion_version(

@@ -8,7 +8,7 @@ import dagster as dg
 
 from automl_assets.core.errors import AutoMLError, InputError
 from automl_assets.core.memory import BatchSize
-from automl_assets.core.progress import Progress, tell
+from automl_assets.core.progress import Progress, tell, tell_waiting
 from automl_assets.core.steps import CheckSpec, SectionedConfig, Step, versions_of
 from automl_assets.core.values import CheckOutcome, Finding, TableHandle, Value
 from resources.memory_monitor import MIB, MemoryMonitor
@@ -91,7 +91,7 @@ class Steps(dg.ConfigurableResource):
     def _hold(self, context: dg.AssetExecutionContext, pipeline: str) -> None:
         def waiting(who: str) -> None:
             context.log.info(f"Waiting for {who}, which is writing {pipeline}.")
-            tell(Progress(pipeline, "lock", "waiting", f"{who} is writing {pipeline}; waiting for it to end"))
+            tell_waiting(pipeline, who)
 
         self.lock.hold(
             pipeline,

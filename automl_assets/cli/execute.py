@@ -4,17 +4,16 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from automl_assets.core.errors import AutoMLError, InputError, JobError, SourceError, unknown_name
-from automl_assets.core.progress import Progress, tell
+from automl_assets.core.progress import tell_waiting
 from automl_assets.core.steps import Step
-from automl_assets.core.values import RawTable
 from automl_assets.definitions import definitions_of
 from automl_assets.pipeline import PipelineConfig
-from automl_assets.quality.report import quarantine_reasons
 from automl_assets.staleness import WHOLE, find_stale
 from automl_assets.steps import ALL, ARRIVAL, MODEL_SIDE, SCORING
 from resources.locks import Holder
@@ -32,7 +31,7 @@ class Executed:
     """The runs that were needed: none when everything was up to date."""
 
     run_ids: list[str] = field(default_factory=list)
-    quarantined: dict[str, list[str]] = field(default_factory=dict)
+    quarantined: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
 class PipelineRun:
@@ -59,11 +58,7 @@ class PipelineRun:
         os.environ["DAGSTER_HOME"] = str(self.settings.dagster_home)
         name = self.config.name
         lock = PipelineLock(home=str(self.settings.home), database_url=self.settings.database_url)
-
-        def waiting(who: str) -> None:
-            tell(Progress(name, "lock", "waiting", f"{who} is writing {name}; waiting for it to end"))
-
-        with lock.holding(name, f"automl run {name}", waiting):
+        with lock.holding(name, f"automl run {name}", partial(tell_waiting, name)):
             return self._execute()
 
     def _execute(self) -> Executed:
@@ -77,11 +72,11 @@ class PipelineRun:
             for batch in batches:
                 if stale.arrival[batch] or self._force:
                     self._receive(jobs, batch)
-            usable = self._usable(batches)
             if (stale.model or any(stale.arrival.values()) or self._force) and self._wanted(MODEL_SIDE):
                 jobs.train(self._wanted(MODEL_SIDE))
             after = find_stale(self.config, self.store, batches, self._alias_version)
-            for batch in usable:
+            self.executed.quarantined = dict(after.quarantined)
+            for batch in (batch for batch in batches if batch not in after.quarantined):
                 if (after.scoring[batch] or self._force) and self._wanted(SCORING):
                     jobs.run_batch(batch, self._wanted(SCORING))
         return self.executed
@@ -101,14 +96,6 @@ class PipelineRun:
         except InputError as error:
             if self.config.batches.kind == "none" or error.code != "check_failed":
                 raise
-
-    def _usable(self, batches: Sequence[str]) -> list[str]:
-        """The batches without a failed blocking check; the others are remembered with the reason."""
-        for batch in batches:
-            raw = self.store.latest(self.config.name, "raw_table", batch)
-            if isinstance(raw, RawTable) and (reasons := quarantine_reasons(raw.checks)):
-                self.executed.quarantined[batch] = reasons
-        return [batch for batch in batches if batch not in self.executed.quarantined]
 
     def _wanted(self, steps: Sequence[Step]) -> list[Step]:
         """The steps up to the one that --until names."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from automl_assets.cli.tables import read_file, require_writable
-from automl_assets.core.errors import ConfigError, InputError, SchemaError
+from automl_assets.core.errors import ConfigError, InputError
 from automl_assets.core.files import atomic_file
 from automl_assets.core.memory import BatchSize, read_memory
 from automl_assets.core.ports import VersionInfo
@@ -52,13 +52,7 @@ def predict(name: str, table: Path, out: Path) -> dict[str, Any]:
         model = Model.load(
             registry.folder(registry.version(name, champion.version), "model"), digest=champion.digest or None
         )
-        columns = model.check_columns(raw.table.names())
-        if len(columns.missing) == len(model.features):
-            raise SchemaError(
-                "The file has none of the columns that the model reads.",
-                where=str(table),
-                remedy=f"It needs {', '.join(model.features[:8])}, …",
-            )
+        columns = model.require_columns(raw.table.names(), where=str(table))
         scorer = Scorer(model, pipeline=name, version=champion.version, batch=table.name)
         size = BatchSize(settings.batch_rows, budget_mb=read_memory().available / MIB)
         with atomic_file(out) as partial:

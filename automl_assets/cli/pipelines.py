@@ -21,6 +21,7 @@ from resources.model_registry import ModelRegistry
 from resources.pipeline_lock import PIPELINE_TAG
 from resources.platform_database import PlatformDatabase
 from resources.settings import Settings
+from resources.steps import neat
 
 MIB = 2**20
 WHOLE = "all"
@@ -95,7 +96,7 @@ def show(name: str, version: str | None) -> dict[str, Any]:
         "target": config.target,
         "mlflow": registry.url(info),
         "metrics": {key: round(value, 6) for key, value in registry.metrics(info).items()},
-        "importances": {key: float(f"{value:.4g}") for key, value in list(evaluation["importances"].items())[:15]},
+        "importances": {key: neat(value, 4) for key, value in list(evaluation["importances"].items())[:15]},
         "tags": dict(info.tags),
         "last_run": _last_run(settings, name),
         "versions": [_version_line(registry, other) for other in registry.versions(name)],

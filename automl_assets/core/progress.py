@@ -27,6 +27,11 @@ def tell(progress: Progress) -> None:
         listener(progress)
 
 
+def tell_waiting(pipeline: str, who: str) -> None:
+    """Say that a pipeline waits for whoever writes it."""
+    tell(Progress(pipeline, "lock", "waiting", f"{who} is writing {pipeline}; waiting for it to end"))
+
+
 @contextmanager
 def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
     """Call `listener` for every message, from whichever thread tells it, until the block ends."""

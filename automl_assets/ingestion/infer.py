@@ -202,8 +202,7 @@ def parse_datetimes(texts: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.Chunk
     naive = pc.if_else(zoned, None, bare).cast(pa.timestamp("us"))
     if not pc.any(zoned).as_py():
         return naive
-    spelt = pc.replace_substring_regex(dates, r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2")
-    utc = pc.if_else(zoned, spelt, None).cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+    utc = pc.if_else(zoned, _with_colon(dates), None).cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
     return pc.coalesce(naive, utc)
 
 
@@ -223,6 +222,13 @@ def _without_zone(values: "pa.Array") -> "pa.Array":
     import pyarrow.compute as pc
 
     return pc.replace_substring_regex(values, r"(Z|([0-9]{2})[+-][0-9]{2}:?[0-9]{2})$", r"\2")
+
+
+def _with_colon(values: "pa.Array") -> "pa.Array":
+    """Offsets such as +0200 as +02:00, which Arrow reads."""
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(values, r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2")
 
 
 def cast_text(
@@ -245,6 +251,6 @@ def cast_text(
     else:
         bare = pc.if_else(absent, None, pc.utf8_ltrim(trimmed, characters="+"))
         if kind == "datetime" and utc:
-            bare = pc.replace_substring_regex(bare, r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2")
+            bare = _with_colon(bare)
         values = bare.cast(arrow_type(kind, utc=utc))
     return pa.DictionaryArray.from_arrays(column.indices, values).dictionary_decode()

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from automl_assets.cleaning.apply import apply_plan
-from automl_assets.core.errors import StorageError, bounded
+from automl_assets.core.errors import SchemaError, StorageError, bounded
 from automl_assets.core.fingerprint import digest_of, sha256_of_file
 from automl_assets.core.tables import arrow_type, column_type
 from automl_assets.core.values import CleaningPlan, Column, HoldoutRule
-from automl_assets.ingestion.infer import parse_datetimes
+from automl_assets.ingestion.infer import NUMBER, parse_datetimes
 from automl_assets.learn.families import Family, registry
 from automl_assets.learn.features import Encoder
 from automl_assets.learn.features.columns import CategoricalEncoder
@@ -179,6 +179,21 @@ class Model:
             extra=tuple(name for name in names if name not in known),
         )
 
+    def require_columns(self, names: Sequence[str], *, where: str) -> Columns:
+        """`check_columns` of a table that has at least one.
+
+        Raises:
+            SchemaError: it has none of the columns that the model reads.
+        """
+        found = self.check_columns(names)
+        if found.missing == self.features:
+            raise SchemaError(
+                "The table has none of the columns that the model reads.",
+                where=where,
+                remedy=f"They are {bounded(self.features)}.",
+            )
+        return found
+
     def clean(self, table: "pa.Table") -> "pa.Table":
         """The model's columns with their recorded types after its plan; a missing column is all missing."""
         return apply_plan(self.card.plan, conform(table, self.card.columns))
@@ -261,7 +276,7 @@ def _as_type(array: "pa.ChunkedArray", column: Column) -> "pa.ChunkedArray":
     wanted = arrow_type(column.type)
     if kind == "text":
         text = pc.utf8_trim_whitespace(array.cast(pa.string()))
-        numeric = pc.match_substring_regex(text, r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
+        numeric = pc.match_substring_regex(text, NUMBER)
         if column.type in ("integer", "number"):
             return pc.if_else(numeric, text, None).cast(pa.float64())
         if column.type == "datetime":
