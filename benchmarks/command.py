@@ -1,17 +1,15 @@
 """`automl` and other Python programs as processes of their own, timed."""
 
 import json
-import os
 import resource
 import subprocess
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-AUTOML = [sys.executable, "-c", "from automl_assets.cli import main; main()"]
+from tests.end_to_end.command import AUTOML, clean_environment
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,9 @@ def run(command: Sequence[str], folder: Path, **environment: str) -> Timed:
     Raises:
         RuntimeError: it failed; what it said on stderr.
     """
-    kept: Mapping[str, str] = {
-        key: value for key, value in os.environ.items() if not key.startswith(("AUTOML_", "DAGSTER_", "MLFLOW_"))
-    }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.monotonic()
-    done = subprocess.run(
-        command, cwd=folder, env={**kept, "PYTHONWARNINGS": "ignore", **environment}, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=folder, env=clean_environment(**environment), capture_output=True, text=True)
     seconds = time.monotonic() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:

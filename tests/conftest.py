@@ -2,7 +2,9 @@
 
 import os
 import socket
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,23 @@ def shared_file(relative: str) -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """A database of its own on the local server, as SQLAlchemy's URL for psycopg2; dropped again."""
+    import sqlalchemy as sa
+
+    require_server("PostgreSQL", 5432)
+    server = "postgresql+psycopg2://postgres@127.0.0.1:5432"
+    name = f"automl_test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    yield f"{server}/{name}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
 
 
 def require_server(name: str, port: int) -> None:

@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,12 @@ attributes:
   target: y
   tuning: {{time_budget_seconds: {budget}, families: [linear, lightgbm]}}
 """
+
+
+def clean_environment(**stated: str) -> dict[str, str]:
+    """This process's environment without the platform's settings, and with those that are stated."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOML_", "DAGSTER_", "MLFLOW_"))}
+    return {**kept, "PYTHONWARNINGS": "ignore", **stated}
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,7 @@ class Project:
         return done.document
 
     def _environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOML_", "DAGSTER_", "MLFLOW_"))}
-        return {**kept, "PYTHONWARNINGS": "ignore", **self.environment}
+        return clean_environment(**self.environment)
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive that works in this home: zygotes and fits."""
@@ -138,8 +143,3 @@ def lines_of(process: "subprocess.Popen[str]") -> Iterator[str]:
     """What a process says on stderr, as it says it."""
     assert process.stderr is not None
     yield from process.stderr
-
-
-def steps(document: dict[str, Any], names: Sequence[str]) -> bool:
-    """Whether a run executed every one of these steps."""
-    return set(names) <= set(document["seconds"])

@@ -1,29 +1,19 @@
 """The PostgreSQL instance, for real: Dagster's storage, the platform's records and the lock in one database."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import ROOT, require_server
+from tests.conftest import ROOT, postgres_database
 from tests.end_to_end.command import Project
-
-SERVER = "postgresql+psycopg2://postgres@127.0.0.1:5432"
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    require_server("PostgreSQL", 5432)
-    name = f"automl_test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(f"{SERVER}/postgres", isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    yield f"{SERVER}/{name}"
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    admin.dispose()
+    with postgres_database() as url:
+        yield url
 
 
 def test_a_run_on_postgresql(url: str, tmp_path: Path) -> None:

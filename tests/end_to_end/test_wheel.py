@@ -1,7 +1,6 @@
 """The wheel: what it holds, and that it works in an environment of its own, far from the repository."""
 
 import json
-import os
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.end_to_end.command import clean_environment
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,7 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
     python = home / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOML_", "DAGSTER_", "MLFLOW_"))}
-    environment = {**kept, "PYTHONPATH": sysconfig.get_paths()["purelib"], "PYTHONWARNINGS": "ignore"}
+    environment = clean_environment(PYTHONPATH=sysconfig.get_paths()["purelib"])
     work = tmp_path / "work"
     work.mkdir()
 

@@ -80,6 +80,7 @@ def test_a_killed_holder_lets_go(
     elsewhere.wait()
     lock = PipelineLock(home=str(tmp_path), database_url=database_url, wait_seconds=10)
     lock.hold(pipeline, "me")
+    assert not lock.lock(pipeline).try_acquire(Holder.this_process("a stranger")), "it is mine now"
     lock.release_all()
 
 
@@ -88,6 +89,7 @@ def test_other_pipelines_are_not_held_up(
 ) -> None:
     lock = PipelineLock(home=str(tmp_path), database_url=database_url, wait_seconds=0.1)
     lock.hold(f"{pipeline}_other", "me")
+    assert not lock.lock(f"{pipeline}_other").try_acquire(Holder.this_process("a stranger")), "it is mine now"
     lock.release_all()
 
 

@@ -1,6 +1,5 @@
 """The platform's database: migrated when older, refused when newer, on SQLite and on PostgreSQL."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,27 +9,19 @@ import sqlalchemy as sa
 
 from automl_assets.core.errors import StorageError
 from resources.platform_database import VERSION_TABLE, Act, PlatformDatabase
-from tests.conftest import require_server
+from tests.conftest import postgres_database
 
-SERVER = "postgresql+psycopg2://postgres@127.0.0.1:5432"
 AT = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of its own; PostgreSQL's is dropped again."""
+    """A database of its own."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'platform.db'}"
         return
-    require_server("PostgreSQL", 5432)
-    name = f"automl_test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(f"{SERVER}/postgres", isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    yield f"{SERVER}/{name}".replace("+psycopg2", "")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    admin.dispose()
+    with postgres_database() as url:
+        yield url.replace("+psycopg2", "")
 
 
 def test_what_was_recorded_comes_back_newest_first(url: str) -> None:

@@ -1,4 +1,4 @@
-"""What a zygote imports to have the planted families: it ends with them."""
+"""Plants the families in the importing process for good: a zygote's, or the budget benchmark's."""
 
 from automl_assets.learn import families
 from tests.tuning.plant import FOLDER

@@ -1,15 +1,15 @@
-"""A family that allocates without end: only a memory limit ends its fits."""
+"""What the planted families share: a search space, and fits that never come to an end."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 from automl_assets.learn.families import Family
 
 
-class Glutton(Family):
-    order = 2
-    packages = ("benchmarks.planted",)
+class NeverFitted(Family):
+    """Its `fit` is the subclass's; what needs a fitted model is never reached."""
+
+    packages = ("tests.tuning.plant_for_good",)
 
     @classmethod
     def defaults(cls, shape: Any) -> dict[str, Any]:
@@ -18,13 +18,6 @@ class Glutton(Family):
     @classmethod
     def space(cls, suggest: Any, shape: Any) -> dict[str, Any]:
         return {"depth": suggest.suggest_int("depth", 1, 3)}
-
-    @classmethod
-    def fit(cls, params: Any, data: Any, shape: Any, limits: Any) -> Any:
-        eaten = []
-        while True:
-            eaten.append(bytearray(b"x" * (8 << 20)))
-            time.sleep(0.01)
 
     def predict(self, X: Any, *, threads: int = 1) -> Any:
         raise AssertionError("it never got fitted")
