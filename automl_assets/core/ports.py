@@ -59,6 +59,10 @@ class Registry(Protocol):
         """Point an alias at a version."""
         ...
 
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Let an alias point at nothing; it may do so already."""
+        ...
+
     def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Add tags to a version."""
         ...

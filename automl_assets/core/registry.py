@@ -7,11 +7,12 @@ Each file defines exactly one public class derived from the folder's base class.
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from functools import cached_property
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from automl_assets.core.errors import unknown_name
+from automl_assets.core.errors import UnknownNameError, unknown_name
 
 Plugin = TypeVar("Plugin")
 
@@ -45,6 +46,17 @@ class Registry(Generic[Plugin]):
         if name not in self._loaded:
             self._loaded[name] = self._class_of(importlib.import_module(f"{self._package}.{name}"))
         return self._loaded[name]
+
+    def of_type(self, settings: Mapping[str, Any]) -> type[Plugin]:
+        """The plug-in class that a section's `type` names; pydantic tells its error with the line.
+
+        Raises:
+            ValueError: there is no `type`, or no such plug-in.
+        """
+        try:
+            return self.get(str(settings.get("type", "")))
+        except UnknownNameError as error:
+            raise ValueError(f"{error.message} {error.remedy}") from error
 
     def all(self) -> dict[str, type[Plugin]]:
         """Every plug-in class by name; imports the whole folder."""

@@ -152,10 +152,11 @@ class QualityReport(Value):
 
 
 class Batch(Value):
-    """A batch that training may use."""
+    """A batch that training may use; `raw_digest` is its raw table's where labels were joined to it."""
 
     key: str
     table: TableHandle
+    raw_digest: str = ""
 
 
 class TrainingWindow(Value):
@@ -332,16 +333,21 @@ class Interval(Value):
 
 
 class Slice(Value):
-    """The metric on the holdout rows that share a value of a sensitive column; None where it is undefined."""
+    """The metric on the rows that share a value of a column, with its 95% interval; None where it is undefined."""
 
     column: str
     group: str
     rows: int
     score: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 class Evaluation(Value):
-    """The model and its baselines on the same holdout rows; `gain` is over the linear baseline, positive is better."""
+    """The model and its baselines on the same holdout rows; `gain` is over the linear baseline, positive is better.
+
+    remembered: the folder (relative to the home) with what later batches are compared with.
+    """
 
     metric: str
     higher_is_better: bool
@@ -357,6 +363,7 @@ class Evaluation(Value):
     residual_quantiles: tuple[float, ...] = ()
     slices: tuple[Slice, ...] = ()
     figures: tuple[str, ...] = ()
+    remembered: str | None = None
 
 
 class Registration(Value):
@@ -381,7 +388,7 @@ class Champion(Value):
 
 
 class Predictions(Value):
-    """A table of predictions and what the batch lacked or had too much of."""
+    """A table of predictions, and what the batch lacked or had too much of; `raw_digest`: of the scored table."""
 
     pipeline: str
     model_version: str
@@ -390,39 +397,4 @@ class Predictions(Value):
     missing_columns: tuple[str, ...] = ()
     extra_columns: tuple[str, ...] = ()
     unseen: dict[str, int] = {}
-
-
-class FeatureDrift(Value):
-    """One feature's evidence: effect size, p-value, its Benjamini–Hochberg q-value, and the answer."""
-
-    name: str
-    test: str
-    effect: float | None
-    p_value: float | None
-    q_value: float | None
-    psi: float | None = None
-    drifted: bool
-    reason: str
-
-
-class DriftReport(Value):
-    """A batch against the champion's training reference."""
-
-    status: Literal["none", "drift", "insufficient_data", "schema_changed"]
-    reasons: tuple[str, ...]
-    share_drifted: float
-    features: tuple[FeatureDrift, ...]
-    reference_rows: int
-    current_rows: int
-    html_path: str | None = None
-    action: Literal["none", "alert", "retrain"] = "none"
-    importance_drifted: float = 0.0
-
-
-class PerformanceReport(Value):
-    """The champion on the batch's labelled rows that it was not trained on; no value where there are none."""
-
-    metric: str
-    rows: int
-    value: Interval | None
-    reason: str
+    raw_digest: str = ""

@@ -207,6 +207,8 @@ class Runner:
         process, self._process = self._process, None
         if process is None:
             return
+        if not self._ready.is_set():
+            process.kill()  # it still imports, and has no children
         try:
             process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:

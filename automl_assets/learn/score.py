@@ -67,11 +67,12 @@ def _roc_auc(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> 
 
 
 def _binary_auc(positive: "np.ndarray", score: "np.ndarray", weight: "np.ndarray") -> float:
-    order, starts = _sorted_ties(score)
+    order, starts = sorted_ties(score)
     return float(_auc_of_sorted(positive[order], weight[order], starts))
 
 
-def _sorted_ties(score: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+def sorted_ties(score: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+    """The order that sorts the scores, and where each run of equal ones starts in it."""
     import numpy as np
 
     order = np.argsort(score, kind="stable")
@@ -83,8 +84,14 @@ def _sorted_ties(score: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
 def _auc_of_sorted(positive: "np.ndarray", weight: "np.ndarray", starts: "np.ndarray") -> float:
     import numpy as np
 
-    up = np.add.reduceat(np.where(positive, weight, 0.0), starts)
-    down = np.add.reduceat(np.where(positive, 0.0, weight), starts)
+    return auc_of_masses(np.where(positive, weight, 0.0), np.where(positive, 0.0, weight), starts)
+
+
+def auc_of_masses(positive: "np.ndarray", negative: "np.ndarray", starts: "np.ndarray") -> float:
+    """The area under the ROC curve where each row, sorted by its score, is positive and negative to an extent."""
+    import numpy as np
+
+    up, down = np.add.reduceat(positive, starts), np.add.reduceat(negative, starts)
     ups, downs = up.sum(), down.sum()
     if not ups or not downs:
         return float("nan")
@@ -95,7 +102,7 @@ def _auc_of_sorted(positive: "np.ndarray", weight: "np.ndarray", starts: "np.nda
 def _average_precision(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> float:
     import numpy as np
 
-    order, starts = _sorted_ties(-_positive(predicted))
+    order, starts = sorted_ties(-_positive(predicted))
     hit = np.add.reduceat(np.where(y[order] == 1, weight[order], 0.0), starts)
     seen = np.add.reduceat(weight[order], starts)
     if not hit.sum():
@@ -270,7 +277,7 @@ def _resampled(rows: int, resamples: int, seed: int) -> "Iterator[np.ndarray]":
 def _scorer(metric: Metric, y: "np.ndarray", predicted: "np.ndarray") -> "Callable[[np.ndarray], float]":
     """The metric as a function of the weights; for a binary ROC the sorting is done once."""
     if metric.name == "roc_auc" and (predicted.ndim == 1 or predicted.shape[1] == 2):
-        order, starts = _sorted_ties(_positive(predicted))
+        order, starts = sorted_ties(_positive(predicted))
         positive = (y == 1)[order]
         return lambda weight: _auc_of_sorted(positive, weight[order], starts)
     return lambda weight: metric.value(y, predicted, weight)

@@ -63,7 +63,7 @@ def model_facts(pipeline: str, clean: CleanTable) -> ModelFacts:
         columns=tuple(column for column in window.columns if column.name in problem.features()),
         plan=clean.plan,
         holdout=problem.holdout,
-        window=tuple(batch.table.digest for batch in window.batches),
+        window=tuple(batch.raw_digest or batch.table.digest for batch in window.batches),
         id_columns=problem.columns_with("id"),
         reference=clean.table.path,
     )

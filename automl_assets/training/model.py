@@ -2,6 +2,7 @@
 
     model.json            what it predicts from what, the plan, the weights, the calibration
     members/<i>/fold_<k>/ encoder.json, model/ (XGBoost ubj, LightGBM txt, skops, npz)
+    losses/               for numbers: how wrong it will be on a row (training/losses.py)
     checksums.json        the SHA-256 of every other file
 
 Nothing in it is a pickle. `load` compares every checksum before it opens a file.

@@ -15,6 +15,7 @@ from automl_assets.learn.runner import Runner
 from automl_assets.learn.score import Metric, metric_named
 from automl_assets.training.calibrate import Calibration, calibrate
 from automl_assets.training.ensemble import greedy_weights
+from automl_assets.training.losses import LOSSES_FOLDER, train_losses
 from automl_assets.training.model import MODEL_FILE, ModelCard, write_checksums
 from automl_assets.tuning.fold_fit import class_prior
 from automl_assets.tuning.trial_store import TrialStore
@@ -72,6 +73,9 @@ def train_model(
     assert not isinstance(blended, int)
     calibration = calibrate(y[judged], blended, folds[judged], rows_weight) if facts.classes else Calibration()
     blended = calibration.apply(blended)
+    losses: dict[str, bytes] = {}
+    if not facts.classes and facts.holdout.share:
+        losses = train_losses(store, metric.name, blended, judged, runner, memory_mb=memory_mb)
     measured = _measure(store, candidates, runner, seconds - (time.monotonic() - begun), memory_mb)
     scores = [metric(y[judged], p.astype(float), rows_weight) for p in predictions]
     leaderboard = [
@@ -83,10 +87,10 @@ def train_model(
     prior, share = class_prior(y[judged], len(facts.classes))
     card = _card(facts, study, members, calibration, _residual_quantile(facts, y[judged], blended))
     card = replace(card, prior=tuple(prior.tolist()), prior_share=share)
-    path, digest, size = _write(store, study, members, card, root, folder)
+    name, digest, size = _write(store, study, members, card, losses, root / folder)
     leaderboard.append(_ensemble_row(members, score, size))
     return TrainedModel(
-        path=path,
+        path=f"{folder}/{name}",
         digest=digest,
         size_mb=round(size, 3),
         metric=metric.name,
@@ -214,11 +218,11 @@ def _card(
 
 
 def _write(
-    store: TrialStore, study: Study, members: Sequence[Member], card: ModelCard, root: Path, folder: str
+    store: TrialStore, study: Study, members: Sequence[Member], card: ModelCard, losses: Mapping[str, bytes], root: Path
 ) -> tuple[str, str, float]:
-    """Write the folder; its path relative to `root`, its digest and its size in MiB."""
-    identity = digest_of({"card": card.to_json(), "study": study.data_version()})
-    path = root / folder / identity
+    """Write the model's folder below `root`; its name, its digest and its size in MiB."""
+    identity = digest_of({"card": card.to_json(), "study": study.data_version(), "losses": sorted(losses)})
+    path = root / identity
     with atomic_folder(path) as partial:
         for member, described in zip(members, card.members, strict=True):
             for fold, relative in enumerate(described["folders"]):
@@ -226,7 +230,10 @@ def _write(
                 (partial / relative).mkdir(parents=True)
                 shutil.copy2(source / "encoder.json", partial / relative / "encoder.json")
                 shutil.copytree(source / "model", partial / relative / "model")
+        for relative, data in losses.items():
+            (partial / LOSSES_FOLDER / relative).parent.mkdir(parents=True, exist_ok=True)
+            (partial / LOSSES_FOLDER / relative).write_bytes(data)
         (partial / MODEL_FILE).write_text(json.dumps(card.to_json(), indent=1))
         write_checksums(partial)
     digest = digest_of(json.loads((path / "checksums.json").read_text()))
-    return str(path.relative_to(root)), digest, folder_size(path) / 2**20
+    return identity, digest, folder_size(path) / 2**20

@@ -1,11 +1,11 @@
 """tuning_study."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from automl_assets.cleaning.apply import roles_after
-from automl_assets.core.memory import usable_cores
 from automl_assets.core.progress import Progress, stop_requested, tell
 from automl_assets.core.values import CleanTable, Study
 from automl_assets.pipeline import PipelineConfig
@@ -32,7 +32,7 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
             config,
             TUNING_STUDY,
             {"clean_table": clean_table},
-            lambda: _search(config, steps, fits, gpu, clean_table),
+            lambda: _search(config, steps, fits, gpu, clean_table, context.run.tags),
             _describe,
             final=lambda study: study.complete,
         )
@@ -40,7 +40,9 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
     return [tuning_study]
 
 
-def _search(config: PipelineConfig, steps: Steps, fits: FitRunner, gpu: GpuDevice, clean: CleanTable) -> Study:
+def _search(
+    config: PipelineConfig, steps: Steps, fits: FitRunner, gpu: GpuDevice, clean: CleanTable, tags: Mapping[str, str]
+) -> Study:
     runner = fits.runner()
     if runner.pid is not None:
         steps.lock.note_child(config.name, runner.pid)
@@ -53,7 +55,7 @@ def _search(config: PipelineConfig, steps: Steps, fits: FitRunner, gpu: GpuDevic
         runner,
         roles=roles_after(clean.plan, clean.problem.feature_roles()),
         seed=config.seed,
-        cores=min(usable_cores(), fits.max_workers or usable_cores()),
+        cores=fits.workers(tags),
         memory_mb=steps.memory.fit_mb(),
         device=gpu.xgboost_device(),
         report=lambda progress: tell(Progress(config.name, TUNING_STUDY.name, "working", progress_line(progress))),

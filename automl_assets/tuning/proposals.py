@@ -35,7 +35,7 @@ class Proposals:
                 direction="maximize" if metric.higher_is_better else "minimize",
             )
             study.sampler = optuna.samplers.TPESampler(
-                seed=1_000_003 * seed + 101 * position + len(study.trials),
+                seed=(1_000_003 * seed + 101 * position + len(study.trials)) % 2**32,
                 multivariate=True,
                 constant_liar=True,
                 n_startup_trials=STARTUP_TRIALS,

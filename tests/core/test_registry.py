@@ -74,3 +74,19 @@ def test_every_plug_in_of_the_project_loads(module: str) -> None:
     registry = importlib.import_module(module).registry
     assert registry.names()
     assert tuple(registry.all()) == registry.names()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"type": "sqare"}, "Unknown shape 'sqare'"), ({}, "Unknown shape ''"), ({"type": 3}, "Unknown shape '3'")],
+)
+def test_a_section_s_type_that_names_nothing_is_told_as_pydantic_wants_it(
+    shapes: Registry, settings: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        shapes.of_type(settings)
+
+
+def test_a_section_s_type_names_its_plug_in(shapes: Registry) -> None:
+    for name in ("circle", "square"):
+        assert shapes.of_type({"type": name, "size": 1}) is shapes.get(name)

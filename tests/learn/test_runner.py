@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from automl_assets.core.errors import BudgetError, FitError
-from automl_assets.learn.runner import Outcome, Runner, Task
+from automl_assets.learn.runner import CLOSE_SECONDS, Outcome, Runner, Task
 
 PLANTED = "tests.learn.planted"
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,6 +178,18 @@ def test_closing_kills_what_runs_and_reports_it(tmp_path: Path) -> None:
     assert (outcome.kind, outcome.message) == ("crashed", "the zygote ended")
     assert is_gone(pid)
     assert own.pid is None
+
+
+def test_closing_waits_for_no_imports() -> None:
+    own = Runner(packages=("xgboost", "lightgbm", "torch"))
+    own.start()
+    pid, begun = own.pid, time.monotonic()
+
+    own.close()
+
+    assert time.monotonic() - begun < CLOSE_SECONDS / 2
+    assert pid is not None
+    assert is_gone(pid)
 
 
 def test_a_killed_zygote_fails_its_tasks_once_and_the_next_call_starts_another(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from tests.tuning.fakes import write_fold
 SHAPE = Shape(rows=1000, features=8, classes=2)
 
 
-def proposals(folder: Path, *families: str, metric: str = "roc_auc") -> Proposals:
+def proposals(folder: Path, *families: str, metric: str = "roc_auc", seed: int = 0) -> Proposals:
     folder.mkdir(exist_ok=True)
-    return Proposals(TrialStore(folder), families or ("linear",), SHAPE, METRICS[metric], folds=2, seed=0)
+    return Proposals(TrialStore(folder), families or ("linear",), SHAPE, METRICS[metric], folds=2, seed=seed)
 
 
 @pytest.mark.parametrize("family", registry.names())
@@ -84,3 +84,9 @@ def test_a_kill_while_the_defaults_are_asked_for_loses_them_not(tmp_path: Path) 
 
     assert (found.id, found.state) == ("xgboost-0", "open")
     assert found.params == pytest.approx(registry.get("xgboost").defaults(SHAPE))
+
+
+def test_the_largest_seed_that_a_pipeline_may_state_proposes_too(tmp_path: Path) -> None:
+    source = proposals(tmp_path, seed=2_000_000_000)
+
+    assert [source.ask("linear").id for _ in range(4)] == ["linear-0", "linear-1", "linear-2", "linear-3"]
