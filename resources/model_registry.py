@@ -1,11 +1,12 @@
 """The model registry: MLflow, on SQLite and files by default, on a server where MLFLOW_TRACKING_URI names one."""
 
+import json
 import logging
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 LOCAL_UI = "http://127.0.0.1:5000"
 PUBLISHED_TAG = "automl.published"
 FINGERPRINT_TAG = "fingerprint"
+RETRIES = 5  # over a minute: a server that is started again is waited for; MLflow's own 7 take four minutes
+UNANSWERED = ("failed with exception", "failed with timeout exception")  # as MLflow tells of every HTTP request
 _clients: dict[str, "MlflowClient"] = {}
 
 
@@ -37,7 +41,11 @@ class ModelRegistry(dg.ConfigurableResource):
     @property
     def uri(self) -> str:
         """Where MLflow keeps its records."""
-        return self.tracking_uri or f"sqlite:///{Path(self.home) / 'mlflow.db'}"
+        return self.tracking_uri or f"sqlite:///{self._file}"
+
+    @property
+    def _file(self) -> Path:
+        return Path(self.home) / "mlflow.db"
 
     @property
     def is_server(self) -> bool:
@@ -50,6 +58,8 @@ class ModelRegistry(dg.ConfigurableResource):
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
             os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(RETRIES))
+            os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # `--json` prints one object and no more
             logging.getLogger("mlflow").setLevel(logging.ERROR)
             logging.getLogger("alembic").setLevel(logging.ERROR)
             Path(self.home).mkdir(parents=True, exist_ok=True)
@@ -62,7 +72,9 @@ class ModelRegistry(dg.ConfigurableResource):
     # ---- reading -----------------------------------------------------------------------------------------------
 
     def aliased(self, name: str, alias: str = CHAMPION) -> VersionInfo | None:
-        """The version that an alias points at, or None."""
+        """The version that an alias points at, or None. No database is made for the question, which takes seconds."""
+        if self.tracking_uri is None and not self._file.exists():
+            return None
         from mlflow.exceptions import MlflowException
 
         try:
@@ -134,10 +146,16 @@ class ModelRegistry(dg.ConfigurableResource):
 
     def url(self, info: VersionInfo) -> str:
         """The page of the version's run in MLflow's UI."""
-        base = self.uri.rstrip("/") if self.is_server else LOCAL_UI
+        base = self.uri.rstrip("/") if self.is_server else self._local_ui()
         with _explained(self.uri):
             experiment = self.client().get_run(info.run_id).info.experiment_id
         return f"{base}/#/experiments/{experiment}/runs/{info.run_id}"
+
+    def _local_ui(self) -> str:
+        """Where `automl ui` serves MLflow now, else where it does by default."""
+        with suppress(OSError, ValueError, KeyError):
+            return json.loads((Path(self.home) / "ui.json").read_text())["mlflow"]
+        return LOCAL_UI
 
     # ---- writing -----------------------------------------------------------------------------------------------
 
@@ -168,11 +186,32 @@ class ModelRegistry(dg.ConfigurableResource):
         with _explained(self.uri):
             self.client().set_registered_model_alias(name, alias, version)
 
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Let an alias point at nothing; it may do so already."""
+        if self.aliased(name, alias) is not None:
+            with _explained(self.uri):
+                self.client().delete_registered_model_alias(name, alias)
+
     def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Add tags to a version."""
         with _explained(self.uri):
             for key, value in tags.items():
                 self.client().set_model_version_tag(name, version, key, value)
+
+    def attach(self, info: VersionInfo, file: Path, folder: str) -> str:
+        """Add a file to a version's run; the address at which MLflow's UI shows it."""
+        with _explained(self.uri):
+            self.client().log_artifact(info.run_id, str(file), folder)
+        return f"{self.url(info)}/artifacts/{folder}/{file.name}"
+
+    def detach(self, info: VersionInfo, name: str, folder: str) -> None:
+        """Remove what was attached to a version's run; that it is not there, or can't be removed, is no error."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        with suppress(MlflowException, OSError):
+            location = self.client().get_run(info.run_id).info.artifact_uri or ""
+            get_artifact_repository(location, tracking_uri=self.uri).delete_artifacts(f"{folder}/{name}")
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
         found = client.get_experiment_by_name(name)
@@ -246,6 +285,10 @@ def _explained(uri: str) -> Iterator[None]:
 def _as_registry_error(error: Exception, uri: str) -> RegistryError:
     message = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     where = uri if "@" not in uri else f"{uri.split('://')[0]}://…@{uri.rsplit('@', 1)[1]}"
+    if any(told in message for told in UNANSWERED) or isinstance(error, ConnectionError):
+        return RegistryError(
+            "The model registry does not answer.", where=where, remedy="Check MLFLOW_TRACKING_URI and that it runs."
+        )
     return RegistryError(
         f"The model registry refused: {message}", where=where, remedy="Check MLFLOW_TRACKING_URI and that it runs."
     )

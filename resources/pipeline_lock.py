@@ -101,6 +101,9 @@ class PipelineLock(dg.ConfigurableResource):
         told = False
         while not lock.try_acquire(holder):
             who = lock.holder() or "another process"
+            if not told:
+                waiting(who)
+                told = True
             if time.monotonic() >= deadline:
                 raise JobError(
                     f"The pipeline {pipeline!r} is being written by {who}.",
@@ -108,9 +111,6 @@ class PipelineLock(dg.ConfigurableResource):
                     remedy="Wait until it has ended, or end it.",
                     code="pipeline_busy",
                 )
-            if not told:
-                waiting(who)
-                told = True
             time.sleep(POLL_SECONDS)
         with _process_guard:
             _process_locks[self._key(pipeline)] = _Shared(lock)

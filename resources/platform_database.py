@@ -1,15 +1,14 @@
-"""The platform's own records: who moved a champion, when and why. SQLite by default, PostgreSQL by AUTOML_DATABASE_URL.
+"""The platform's database: SQLite by default, PostgreSQL by AUTOML_DATABASE_URL. What it holds is in `records/`.
 
 Tables are called ``automl_<noun>`` and migrated by Alembic when the database is opened: an older one is upgraded, one
 that a newer version wrote is refused.
 """
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -21,25 +20,10 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "automl_schema_version"
-
-
-@dataclass(frozen=True)
-class Act:
-    """A champion moved: by whom (a person, or the gate), why, from which version to which."""
-
-    pipeline: str
-    what: str
-    actor: str
-    reason: str
-    before: str | None
-    after: str | None
-    at: datetime
-
-    def same_move_as(self, other: "Act") -> bool:
-        """Whether both are the same move, whenever and by whomever."""
-        return (self.pipeline, self.what, self.before, self.after) == (
-            other.pipeline, other.what, other.before, other.after,
-        )  # fmt: skip
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+_engines: "dict[str, sa.Engine]" = {}
+_opening = threading.Lock()
 
 
 class PlatformDatabase:
@@ -47,52 +31,23 @@ class PlatformDatabase:
 
     def __init__(self, url: str):
         self._url = _driver_url(url)
-        self._engine: sa.Engine | None = None
 
     @classmethod
     def of(cls, home: Path, database_url: str | None) -> "PlatformDatabase":
         """The database that the settings name."""
         return cls(database_url or f"sqlite:///{home / 'platform.db'}")
 
-    def record(self, act: Act) -> None:
-        """Write down what is about to happen; once, when a killed attempt wrote it down already.
+    @contextmanager
+    def connection(self) -> "Iterator[sa.Connection]":
+        """A connection in a transaction, which is committed when the block ends well.
 
         Raises:
             StorageError: the database does not answer, or a newer version wrote it.
         """
-        newest = next(iter(self.acts(act.pipeline)), None)
-        if newest is not None and newest.same_move_as(act):
-            return
-        with self._connection() as connection:
-            connection.execute(_acts().insert().values(**_row(act)))
-
-    def acts(self, pipeline: str) -> Sequence[Act]:
-        """What happened to a pipeline's champion, newest first."""
-        table = _acts()
-        with self._connection() as connection:
-            query = table.select().where(table.c.pipeline == pipeline).order_by(table.c.id.desc())
-            rows = connection.execute(query).mappings().all()
-        return [
-            Act(
-                pipeline=row["pipeline"],
-                what=row["what"],
-                actor=row["actor"],
-                reason=row["reason"],
-                before=row["version_before"],
-                after=row["version_after"],
-                at=row["at"].replace(tzinfo=UTC),
-            )
-            for row in rows
-        ]
-
-    @contextmanager
-    def _connection(self) -> "Iterator[sa.Connection]":
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            if self._engine is None:
-                self._engine = _opened(self._url)
-            with self._engine.begin() as connection:
+            with _engine(self._url).begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StorageError(
@@ -113,33 +68,25 @@ class PlatformRecords(dg.ConfigurableResource):
         return PlatformDatabase.of(Path(self.home), self.database_url)
 
 
-def _acts() -> "sa.Table":
-    import sqlalchemy as sa
-
-    return sa.Table(
-        "automl_act",
-        sa.MetaData(),
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", sa.DateTime, nullable=False),
-        sa.Column("pipeline", sa.String(63), nullable=False, index=True),
-        sa.Column("what", sa.String(32), nullable=False),
-        sa.Column("actor", sa.String(128), nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("version_before", sa.String(32)),
-        sa.Column("version_after", sa.String(32)),
-    )
+def _engine(url: str) -> "sa.Engine":
+    """The process's engine on a database: opened and migrated once, so that a sensor's tick pays for neither."""
+    with _opening:
+        if url not in _engines or _is_gone(url):
+            _engines[url] = _opened(url)
+        return _engines[url]
 
 
-def _row(act: Act) -> dict[str, object]:
-    return {
-        "at": act.at.astimezone(UTC).replace(tzinfo=None),
-        "pipeline": act.pipeline,
-        "what": act.what,
-        "actor": act.actor,
-        "reason": act.reason,
-        "version_before": act.before,
-        "version_after": act.after,
-    }
+def close_all() -> None:
+    """Close this process's connections; the next use opens and checks the database again."""
+    with _opening:
+        while _engines:
+            _engines.popitem()[1].dispose()
+
+
+def _is_gone(url: str) -> bool:
+    """Whether a SQLite file was deleted since it was opened."""
+    file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else ""
+    return bool(file) and not Path(file).exists()
 
 
 def _opened(url: str) -> "sa.Engine":
@@ -149,12 +96,11 @@ def _opened(url: str) -> "sa.Engine":
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, **_options(url))
     config = _alembic(url)
     known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.begin() as connection:
-        options = {"version_table": VERSION_TABLE}
-        found = MigrationContext.configure(connection, opts=options).get_current_revision()
+        found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
         if found is not None and found not in known:
             raise StorageError(
                 f"The platform's database is of the newer format {found!r}.",
@@ -164,6 +110,14 @@ def _opened(url: str) -> "sa.Engine":
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return engine
+
+
+def _options(url: str) -> dict[str, Any]:
+    """How an engine meets a database that is busy or gone: cut connections are replaced, silence has an end."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+    stated = "connect_timeout" in url or not url.startswith("postgresql")
+    return {"pool_pre_ping": True, "connect_args": {} if stated else {"connect_timeout": CONNECT_SECONDS}}
 
 
 def _alembic(url: str) -> "Config":
@@ -186,8 +140,3 @@ def _shown(url: str) -> str:
     """The URL without its password."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}…@{rest.rsplit('@', 1)[1]}" if "@" in rest else url
-
-
-def now() -> datetime:
-    """The time of an act, in UTC."""
-    return datetime.now(UTC)

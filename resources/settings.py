@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -33,6 +32,7 @@ class Settings(BaseModel):
     memory_critical_mb: float | None = Field(default=None, description="AUTOML_MEMORY_CRITICAL_MB")
     batch_rows: int = Field(default=65_536, ge=1, description="AUTOML_BATCH_SIZE, in rows.")
     max_workers: int | None = Field(default=None, ge=1, description="AUTOML_MAX_WORKERS")
+    sensor_seconds: int = Field(default=30, ge=1, description="AUTOML_SENSOR_SECONDS: how often sensors look.")
     log_format: str = Field(default="text", description="AUTOML_LOG_FORMAT: text or json.")
     actor: str = Field(description="AUTOML_ACTOR, else the system's user.")
     mlflow_tracking_uri: str | None = Field(default=None, description="MLFLOW_TRACKING_URI")
@@ -64,6 +64,7 @@ class Settings(BaseModel):
             memory_critical_mb=_number(env, "AUTOML_MEMORY_CRITICAL_MB"),
             batch_rows=int(_number(env, "AUTOML_BATCH_SIZE") or 65_536),
             max_workers=int(workers) if (workers := _number(env, "AUTOML_MAX_WORKERS")) else None,
+            sensor_seconds=int(_number(env, "AUTOML_SENSOR_SECONDS") or 30),
             log_format=env.get("AUTOML_LOG_FORMAT") or "text",
             actor=env.get("AUTOML_ACTOR") or _user(),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI") or None,
@@ -82,7 +83,7 @@ class Settings(BaseModel):
             self.dagster_home.mkdir(parents=True, exist_ok=True)
             configuration = self.dagster_home / "dagster.yaml"
             if not configuration.exists():
-                shutil.copyfile(template("dagster.yaml"), configuration)
+                write_text(configuration, template("dagster.yaml").read_text())
         except OSError as error:
             raise StorageError(
                 f"The home can't be written: {error.strerror or error}.",

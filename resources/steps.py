@@ -129,9 +129,20 @@ def asset_key(config: SectionedConfig, name: str) -> dg.AssetKey:
     return dg.AssetKey([config.name, name])
 
 
-def partitions_of(config: Any) -> dg.DynamicPartitionsDefinition | None:
-    """The batches of a pipeline that has some."""
-    return None if config.batches.kind == "none" else dg.DynamicPartitionsDefinition(name=f"{config.name}_batches")
+def partitions_of(config: Any) -> dg.PartitionsDefinition | None:
+    """The batches of a pipeline that has some: a partition a file, or a window of time."""
+    batches = config.batches
+    if batches.kind == "none":
+        return None
+    if batches.kind == "files":
+        return dg.DynamicPartitionsDefinition(name=f"{config.name}_batches")
+    start, zone = batches.start.isoformat(), config.schedule.timezone
+    if batches.kind == "daily":
+        return dg.DailyPartitionsDefinition(start_date=start, timezone=zone)
+    if batches.kind == "weekly":
+        sunday_is_zero = batches.start.isoweekday() % 7
+        return dg.WeeklyPartitionsDefinition(start_date=start, timezone=zone, day_offset=sunday_is_zero)
+    return dg.MonthlyPartitionsDefinition(start_date=start, timezone=zone, day_offset=batches.start.day)
 
 
 def step_asset(
@@ -143,12 +154,14 @@ def step_asset(
     deps: Sequence[dg.AssetKey] = (),
     checks: Sequence[CheckSpec] = (),
     pool: str | None = None,
+    required: bool = True,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A decorator that makes a function the asset of a step, with what every asset of a pipeline has in common.
 
     Args:
         ins: upstream assets whose values the function takes, by parameter.
         deps: upstream assets whose values it does not take.
+        required: false where it may give nothing, so that what comes next is skipped.
     """
     key = asset_key(config, step.name)
     return dg.asset(
@@ -166,8 +179,22 @@ def step_asset(
             for check in checks
         ],
         pool=pool,
+        automation_condition=_condition(config, step),
+        output_required=required,
         op_tags={"automl/pipeline": config.name},
     )
+
+
+def _condition(config: Any, step: Step) -> dg.AutomationCondition | None:
+    """When Dagster itself may materialise a batch's step, should someone switch its own automation sensor on.
+
+    The first reads a batch that has not been read; the others follow what they are made from, the champion too.
+    """
+    if not step.of_batch:
+        return None
+    if "source" not in step.inputs:
+        return dg.AutomationCondition.eager()
+    return None if config.batches.kind == "none" else dg.AutomationCondition.on_missing()
 
 
 def table_metadata(table: TableHandle) -> dict[str, Any]:
@@ -195,3 +222,10 @@ def neat(value: float, digits: int = 6) -> float:
 def inputs_of(config: SectionedConfig, *names: str) -> dict[str, dg.AssetIn]:
     """Upstream assets of the same pipeline, by name."""
     return {name: dg.AssetIn(key=asset_key(config, name)) for name in names}
+
+
+def failure_said(event: dg.DagsterEvent) -> tuple[str, dict[str, Any]]:
+    """A failed step's asset, and what the step said of its error; nothing where something unforeseen ended it."""
+    asset = (event.step_key or "").partition("__")[2] or str(event.step_key)
+    said = event.step_failure_data.user_failure_data
+    return asset, {key: value.value for key, value in said.metadata.items()} if said is not None else {}

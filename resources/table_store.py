@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from automl_assets.core import evidence as _evidence  # noqa: F401 - registers its kinds of values
 from automl_assets.core.errors import StorageError
 from automl_assets.core.files import write_text
 from automl_assets.core.tables import open_tables
@@ -83,6 +84,14 @@ class TableStore(dg.ConfigurableResource):
         """The stored result of these inputs, or None; a result whose table is gone does not count."""
         value = self._read(self._value_file(pipeline, asset, batch, fingerprint))
         return value if value is not None and self._is_whole(value) else None
+
+    def every(self, pipeline: str, asset: str, batch: str = WHOLE) -> list[Value]:
+        """Every stored result of a batch whose table is whole, newest first."""
+        folder = self._value_file(pipeline, asset, batch, LATEST).parent
+        files = [file for file in folder.glob("*.json") if file.stem != LATEST]
+        newest_first = sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        found = [self._read(file) for file in newest_first]
+        return [value for value in found if value is not None and self._is_whole(value)]
 
     def latest(self, pipeline: str, asset: str, batch: str = WHOLE) -> Value | None:
         """The latest result, or None."""
