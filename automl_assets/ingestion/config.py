@@ -1,11 +1,11 @@
 """The sections `source`, `batches` and `training_window`."""
 
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
-from automl_assets.core.config import Section, only_for_now
-from automl_assets.core.errors import UnknownNameError
+from automl_assets.core.config import Section
 from automl_assets.ingestion.sources import Source, registry
 
 
@@ -17,31 +17,53 @@ def source_from(value: Any) -> Any:
     """
     if isinstance(value, Source) or not isinstance(value, dict):
         return value
-    try:
-        kind = registry.get(str(value.get("type", "")))
-    except UnknownNameError as error:
-        raise ValueError(f"{error.message} {error.remedy}") from error
-    return kind.model_validate(value)
+    return registry.of_type(value).model_validate(value)
 
 
 SourceField = Annotated[SerializeAsAny[Source], BeforeValidator(source_from)]
 
 
 class BatchesConfig(Section):
-    """How rows arrive: `none`, one table that is replaced as a whole; `files`, a file a batch, in `source.path`."""
+    """How rows arrive.
 
-    kind: Literal["none", "files"] = "none"
+    none: one table that is replaced as a whole. files: a file a batch, in `source.path`. daily, weekly, monthly: the
+    rows of a closed window of time, by a column of the source or by the parameters of its query.
+    """
+
+    kind: Literal["none", "files", "daily", "weekly", "monthly"] = "none"
     glob: str | None = Field(
         default=None, description="Which files of the folder are batches; by default the source's own."
     )
-    marker: str | None = None
-    time_column: str | None = None
-    expected_every_hours: float | None = None
+    marker: str | None = Field(
+        default=None, description="A file that says a batch is complete; {name} and {stem} stand for the batch's file."
+    )
+    time_column: str | None = Field(default=None, description="Which column places a row in a window of time.")
+    start: date | None = Field(default=None, description="The first day of the first window of time.")
+    delay_hours: float = Field(
+        default=0.0, ge=0, description="How long after its end a window is read; rows may come late."
+    )
+    expected_every_hours: float | None = Field(
+        default=None, gt=0, description="A batch that is later than this is told to people."
+    )
 
-    @field_validator("marker", "time_column", "expected_every_hours")
-    @classmethod
-    def _later(cls, value: Any, info: Any) -> Any:
-        return only_for_now(value, None, f"batches.{info.field_name}")
+    @property
+    def is_windows(self) -> bool:
+        """Whether batches are windows of time."""
+        return self.kind in ("daily", "weekly", "monthly")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.is_windows and self.start is None:
+            raise ValueError(f"batches of kind {self.kind} need `start`, the first day of the first window")
+        if self.kind == "monthly" and self.start is not None and self.start.day > 28:
+            raise ValueError("a month's window starts on a day that every month has: `start` is the 1st to the 28th")
+        if not self.is_windows and (self.start or self.time_column or self.delay_hours):
+            raise ValueError(
+                "`start`, `time_column` and `delay_hours` belong to batches of kind daily, weekly or monthly"
+            )
+        if self.kind != "files" and (self.glob or self.marker):
+            raise ValueError("`glob` and `marker` belong to batches of kind files")
+        return self
 
 
 class LastBatches(Section):

@@ -254,3 +254,36 @@ def cast_text(
             bare = _with_colon(bare)
         values = bare.cast(arrow_type(kind, utc=utc))
     return pa.DictionaryArray.from_arrays(column.indices, values).dictionary_decode()
+
+
+def cast_what_fits(
+    column: "pa.Array | pa.DictionaryArray", kind: ColumnType, missing: frozenset[str], *, utc: bool = False
+) -> "pa.Array":
+    """The column as `kind` whatever it holds: a cell that does not fit becomes missing.
+
+    A time without a zone counts as UTC where the zone is wanted, one with a zone as UTC where it is not.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    wanted = arrow_type(kind, utc=utc)
+    if t.is_dictionary(column.type):
+        fitting = cast_what_fits(column.dictionary, kind, missing, utc=utc)
+        return pa.DictionaryArray.from_arrays(column.indices, fitting).dictionary_decode()
+    if not t.is_string(column.type):
+        if kind != "text" and (t.is_timestamp(column.type) != (kind == "datetime")):
+            return pa.nulls(len(column), wanted)
+        return column.cast(wanted, safe=False)
+    trimmed = pc.utf8_trim_whitespace(column)
+    absent = pc.or_(pc.equal(trimmed, ""), pc.is_in(trimmed, _strings(missing)))
+    if kind == "text":
+        return pc.if_else(absent, None, column)
+    if kind == "datetime":
+        return parse_datetimes(pc.if_else(absent, None, trimmed)).cast(wanted)
+    bare = pc.utf8_ltrim(trimmed, characters="+")
+    pattern = {"integer": INTEGER, "number": NUMBER, "boolean": "(?i)^(true|false)$"}[kind]
+    fits = pc.and_(pc.match_substring_regex(trimmed, pattern), pc.invert(absent))
+    if kind == "integer":
+        fits = pc.and_(fits, pc.less_equal(pc.utf8_length(trimmed), SAFE_DIGITS))
+    return pc.if_else(fits, bare, None).cast(wanted)

@@ -2,6 +2,7 @@
 
 Widening (integers that become numbers, a new category, a new column) passes with a note. Narrowing or loss (words
 where numbers were recorded, a column that is gone) is a break: the batch is stored, but quarantined by its check.
+Once a person accepts such a batch it is read again as what was recorded, so that it can stand beside the others.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from automl_assets.core.errors import SourceError
 from automl_assets.core.files import write_text
 from automl_assets.core.tables import arrow_type, column_type, write_table
 from automl_assets.core.values import Column, ColumnType, Finding, RawTable, Value
-from automl_assets.ingestion.infer import ColumnEvidence, cast_text
+from automl_assets.ingestion.infer import ColumnEvidence, cast_text, cast_what_fits
 from automl_assets.ingestion.sources import Reading
 
 if TYPE_CHECKING:
@@ -43,9 +44,22 @@ class _Inferred:
 
 
 def read_batch(
-    reading: Reading, *, batch: str, source_digest: str, recorded: RecordedSchema | None, root: Path, folder: str
+    reading: Reading,
+    *,
+    batch: str,
+    source_digest: str,
+    recorded: RecordedSchema | None,
+    root: Path,
+    folder: str,
+    target: str | None = None,
+    accepted: str | None = None,
 ) -> tuple[RawTable, RecordedSchema]:
     """Read one batch into ``root/folder``; the table with its findings, and the schema to record from now on.
+
+    Args:
+        target: a batch may lack this column: its rows are not labelled yet.
+        accepted: who accepted the batch although it breaks the recorded schema. It is then read as what was recorded:
+            cells that don't fit become missing, missing columns stay absent, further columns are kept.
 
     Raises:
         SourceError: the source has no rows, or can't be read as a table.
@@ -56,10 +70,15 @@ def read_batch(
             "No row fits the header." if reading.findings else "The file has no rows.",
             where=reading.where,
             remedy="Check the separator and the quoting.",
+            code="no_rows",
         )
-    types, utc, changes, breaks = _enforce(inferred, recorded)
+    types, utc, changes, breaks = _enforce(inferred, recorded, target)
+    forced = _forced(types, recorded) if accepted and breaks else frozenset[str]()
+    if recorded is not None and forced:
+        types |= {column.name: column.type for column in recorded.columns if column.name in forced}
+        utc = (utc - forced) | (forced & set(recorded.utc))
     schema = _arrow_schema(types, utc)
-    table = write_table(_typed_batches(reading, schema, types, inferred.missing, utc), schema, root, folder)
+    table = write_table(_typed_batches(reading, schema, types, inferred.missing, utc, forced), schema, root, folder)
     rejected = _keep_rejected(reading.rejected_lines(), root, folder, table.digest)
     if breaks:
         record = recorded
@@ -74,8 +93,8 @@ def read_batch(
         dialect=dialect,
         rejected_path=rejected,
         findings=tuple(reading.findings + inferred.findings),
-        schema_changes=tuple(changes),
-        schema_breaks=tuple(breaks),
+        schema_changes=(*changes, *(f"{told} Accepted by {accepted}." for told in breaks if accepted)),
+        schema_breaks=() if accepted else tuple(breaks),
     )
     assert record is not None
     return raw, record
@@ -136,7 +155,7 @@ def _infer_typed(reading: Reading) -> _Inferred:
 
 
 def _enforce(
-    inferred: _Inferred, recorded: RecordedSchema | None
+    inferred: _Inferred, recorded: RecordedSchema | None, target: str | None
 ) -> tuple[dict[str, ColumnType], frozenset[str], list[str], list[str]]:
     """The types to store, with the notes (changes) and the breaks against what was recorded."""
     if recorded is None:
@@ -148,7 +167,10 @@ def _enforce(
     for column in recorded.columns:
         name, old = column.name, column.type
         if name not in inferred.types:
-            breaks.append(f"Column {name!r} is missing.")
+            if name == target:
+                changes.append(f"Column {name!r}, the target, is missing: the rows are not labelled.")
+            else:
+                breaks.append(f"Column {name!r} is missing.")
             continue
         new = inferred.types[name]
         types[name] = new
@@ -171,6 +193,16 @@ def _enforce(
     return types, frozenset(utc), changes, breaks
 
 
+def _forced(types: dict[str, ColumnType], recorded: RecordedSchema | None) -> frozenset[str]:
+    """The recorded columns that are there; an integer that widened to a number stays one."""
+    columns = recorded.columns if recorded is not None else ()
+    return frozenset(
+        column.name
+        for column in columns
+        if column.name in types and (column.type, types[column.name]) != ("integer", "number")
+    )
+
+
 def _arrow_schema(types: dict[str, ColumnType], utc: frozenset[str]) -> "pa.Schema":
     import pyarrow as pa
 
@@ -178,14 +210,21 @@ def _arrow_schema(types: dict[str, ColumnType], utc: frozenset[str]) -> "pa.Sche
 
 
 def _typed_batches(
-    reading: Reading, schema: "pa.Schema", types: dict[str, ColumnType], missing: frozenset[str], utc: frozenset[str]
+    reading: Reading,
+    schema: "pa.Schema",
+    types: dict[str, ColumnType],
+    missing: frozenset[str],
+    utc: frozenset[str],
+    forced: frozenset[str],
 ) -> Iterator["pa.RecordBatch"]:
     import pyarrow as pa
 
     for batch in reading.batches():
         by_name = dict(zip(reading.columns, batch.columns, strict=True))
         arrays = [
-            by_name[name].cast(schema.field(name).type, safe=False)
+            cast_what_fits(by_name[name], types[name], missing, utc=name in utc)
+            if name in forced
+            else by_name[name].cast(schema.field(name).type, safe=False)
             if reading.typed
             else cast_text(by_name[name], types[name], missing, utc=name in utc)
             for name in schema.names
@@ -212,9 +251,10 @@ def _record(
     known = {name: set(values) for name, values in (recorded.categories if recorded else {}).items()}
     for name, values in categories.items():
         known[name] = known.get(name, set()) | set(values)
+    kept = [column for column in (recorded.columns if recorded else ()) if column.name not in types]
     return RecordedSchema(
-        columns=tuple(Column(name=name, type=kind) for name, kind in types.items()),
-        utc=tuple(sorted(utc)),
+        columns=(*(Column(name=name, type=kind) for name, kind in types.items()), *kept),
+        utc=tuple(sorted({*utc, *(column.name for column in kept if recorded and column.name in recorded.utc)})),
         missing_tokens=tuple(sorted(missing)),
         categories={name: tuple(sorted(values)) for name, values in sorted(known.items())},
     )

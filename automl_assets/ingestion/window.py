@@ -3,39 +3,74 @@
 from collections.abc import Mapping, Sequence
 
 from automl_assets.core.errors import SourceError
+from automl_assets.core.records import Answer, Quarantined
 from automl_assets.core.values import Batch, CheckOutcome, Column, RawTable, TrainingWindow
 from automl_assets.ingestion.config import BatchesSince, LastBatches, WindowConfig
+from automl_assets.ingestion.keys import natural_order
 
 LEAST_ROWS = 25
 
 
 def choose_batches(
-    tables: Mapping[str, RawTable], quarantined: Mapping[str, Sequence[str]], config: WindowConfig
+    tables: Mapping[str, RawTable],
+    quarantined: Mapping[str, Sequence[str]],
+    config: WindowConfig,
+    answers: Mapping[str, Answer] | None = None,
 ) -> TrainingWindow:
-    """The window: batches in key order, those in quarantine left out with the reason.
+    """The window: batches in the natural order of their keys, those in quarantine left out with the reason.
 
     Args:
         tables: every batch that was read, by key.
         quarantined: the failed blocking checks of batches that have some.
+        answers: what people answered about batches in quarantine. An accepted batch is in, whatever its checks say; one
+            that is rejected, or waits for an answer, is out.
 
     Raises:
         SourceError: no batch was read yet.
     """
     if not tables:
         raise SourceError("No batch has been read yet.", remedy="Materialise raw_table first, or `automl run`.")
-    keys = sorted(tables)
+    keys = sorted(tables, key=natural_order)
     if isinstance(config.batches, BatchesSince):
         keys = [key for key in keys if key >= config.batches.since]
-    good = [key for key in keys if not quarantined.get(key)]
+    why = {key: why_excluded(quarantined.get(key, ()), (answers or {}).get(key)) for key in keys}
+    good = [key for key in keys if not why[key]]
     if isinstance(config.batches, LastBatches):
         good = good[-config.batches.last :]
     chosen = [Batch(key=key, table=tables[key].table) for key in good]
+    return window_from(chosen, [(key, reason) for key, reason in why.items() if reason])
+
+
+def window_from(batches: Sequence[Batch], excluded: Sequence[tuple[str, str]]) -> TrainingWindow:
+    """A window of these batches; `excluded` are those left out, with the reason."""
     return TrainingWindow(
-        batches=tuple(chosen),
-        excluded=tuple((key, "; ".join(quarantined[key])) for key in keys if quarantined.get(key)),
-        columns=_common_columns(chosen),
-        rows=sum(batch.table.rows for batch in chosen),
+        batches=tuple(batches),
+        excluded=tuple(excluded),
+        columns=_common_columns(batches),
+        rows=sum(batch.table.rows for batch in batches),
     )
+
+
+def why_excluded(failed: Sequence[str], answer: Answer | None) -> str:
+    """Why a batch is left out, given its failed blocking checks and a person's answer; empty where it is not."""
+    if answer == "accepted":
+        return ""
+    if answer == "rejected":
+        return "; ".join(["rejected by a person", *failed])
+    if answer == "waiting":
+        return "; ".join(["waiting for a person's answer", *failed])
+    return "; ".join(failed)
+
+
+def answers_about(digests: Mapping[str, str], quarantine: Sequence[Quarantined]) -> dict[str, Answer]:
+    """What people answered about the content that batches have now.
+
+    Args:
+        digests: the batches' raw content, by key.
+        quarantine: the pipeline's, newest first.
+    """
+    newest = {row.batch: row for row in reversed(quarantine) if digests.get(row.batch) == row.digest}
+    return {key: newest[key].answer for key in sorted(newest)}
 
 
 def _common_columns(batches: Sequence[Batch]) -> tuple[Column, ...]:

@@ -22,7 +22,14 @@ class Ingested:
         self.findings = {finding.code: finding.count for finding in raw.findings}
 
 
-def ingest(source: Source, folder: Path, *, recorded: RecordedSchema | None = None, batch: str = "all") -> Ingested:
+def ingest(
+    source: Source,
+    folder: Path,
+    *,
+    recorded: RecordedSchema | None = None,
+    batch: str = "all",
+    accepted: str | None = None,
+) -> Ingested:
     """One batch of a source, stored below `folder`."""
     raw, record = read_batch(
         source.open(batch),
@@ -31,14 +38,21 @@ def ingest(source: Source, folder: Path, *, recorded: RecordedSchema | None = No
         recorded=recorded,
         root=folder / "tables",
         folder="t",
+        accepted=accepted,
     )
     return Ingested(raw, record, folder / "tables")
 
 
 def ingest_csv(
-    data: bytes | str, folder: Path, *, recorded: RecordedSchema | None = None, name: str = "t.csv", **options: Any
+    data: bytes | str,
+    folder: Path,
+    *,
+    recorded: RecordedSchema | None = None,
+    name: str = "t.csv",
+    accepted: str | None = None,
+    **options: Any,
 ) -> Ingested:
     """The same of a delimited file with these contents."""
     path = folder / name
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return ingest(Csv(path=str(path), **options), folder, recorded=recorded)
+    return ingest(Csv(path=str(path), **options), folder, recorded=recorded, accepted=accepted)

@@ -9,10 +9,13 @@ from automl_assets.ingestion.config import BatchesConfig, BatchesSince, LastBatc
 @pytest.mark.parametrize(
     ("section", "settings", "told"),
     [
-        (BatchesConfig, {"kind": "hourly"}, "'none' or 'files'"),
-        (BatchesConfig, {"marker": "_SUCCESS"}, "batches.marker is not supported by this version"),
-        (BatchesConfig, {"time_column": "day"}, "batches.time_column is not supported"),
-        (BatchesConfig, {"expected_every_hours": 24}, "batches.expected_every_hours is not supported"),
+        (BatchesConfig, {"kind": "hourly"}, "'none', 'files', 'daily', 'weekly' or 'monthly'"),
+        (BatchesConfig, {"marker": "_SUCCESS"}, "`glob` and `marker` belong to batches of kind files"),
+        (BatchesConfig, {"kind": "daily"}, "batches of kind daily need `start`"),
+        (BatchesConfig, {"time_column": "day"}, "belong to batches of kind daily, weekly or monthly"),
+        (BatchesConfig, {"kind": "files", "delay_hours": 2}, "belong to batches of kind daily"),
+        (BatchesConfig, {"kind": "monthly", "start": "2024-01-31"}, "`start` is the 1st to the 28th"),
+        (BatchesConfig, {"kind": "files", "expected_every_hours": 0}, "greater than 0"),
         (WindowConfig, {"batches": "some"}, "'all'"),
         (WindowConfig, {"batches": {"last": 0}}, "greater than or equal to 1"),
         (WindowConfig, {"batches": {"lst": 3}}, "Extra inputs"),

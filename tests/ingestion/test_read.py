@@ -181,3 +181,56 @@ def test_any_later_batch_is_stored_and_either_fits_the_record_or_is_a_break(
     again = ingest_csv(texts[1], folder, recorded=read.recorded, **options)
     assert again.raw.schema_breaks == read.raw.schema_breaks
     assert again.raw.table.digest == read.raw.table.digest
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "rows"),
+    [
+        ("a,b\n1,x\n2,y\n", "a,b\nword,x\n7,y\n", {"a": [None, 7], "b": ["x", "y"]}),
+        ("a,b\n1.5,x\n2,y\n", "a,b\n2024-01-01,x\n+3.5,y\n", {"a": [None, 3.5], "b": ["x", "y"]}),
+        ("a,b,c\n1,x,2\n2,y,3\n", "a,b\nword,x\n8,y\n", {"a": [None, 8], "b": ["x", "y"]}),
+        ("a,b\n1,x\n2,y\n", "a,b,c\nword,x,5\n8,y,6\n", {"a": [None, 8], "b": ["x", "y"], "c": [5, 6]}),
+        (
+            "a,b\n2024-01-01,1\n2024-01-02,2\n",
+            "a,b\nsoon,1\n2024-01-02T03:00,2\n",
+            {"a": [None, datetime(2024, 1, 2, 3)], "b": [1, 2]},
+        ),
+        (
+            "a,b\n2024-01-01T00:00Z,1\n",
+            "a,b\n2024-01-02T03:00,2\n",
+            {"a": [datetime(2024, 1, 2, 3, tzinfo=UTC)], "b": [2]},
+        ),
+        ("a,b\n1,x\n", "a,b\nword,x\n99999999999999999999,y\n", {"a": [None, None], "b": ["x", "y"]}),
+    ],
+)
+def test_an_accepted_break_is_read_as_what_was_recorded(tmp_path: Path, first: str, later: str, rows: dict) -> None:
+    recorded = ingest_csv(first, tmp_path).recorded
+    refused = ingest_csv(later, tmp_path, recorded=recorded, name="later.csv")
+    assert refused.raw.schema_breaks
+    accepted = ingest_csv(later, tmp_path, recorded=recorded, name="later.csv", accepted="ada")
+    assert accepted.rows == rows
+    assert accepted.raw.schema_breaks == ()
+    told = [change for change in accepted.raw.schema_changes if change.endswith("Accepted by ada.")]
+    assert len(told) == len(refused.raw.schema_breaks)
+    assert accepted.recorded == recorded, "what was accepted once is not what is expected from now on"
+
+
+def test_a_typed_batch_that_was_accepted_loses_only_what_does_not_fit(tmp_path: Path) -> None:
+    def read(name: str, accepted: str | None = None, recorded=None, **columns) -> Ingested:
+        pq.write_table(pa.table(columns), tmp_path / name)
+        return ingest(Parquet(path=str(tmp_path / name)), tmp_path, recorded=recorded, accepted=accepted)
+
+    day = datetime(2024, 1, 1)
+    recorded = read("a.parquet", n=[1, 2], f=[0.5, 1.5], d=[day, day], w=["x", "y"]).recorded
+    later = {"n": ["7", "many"], "f": [day, day], "d": [3, 4], "w": ["x", "z"]}
+    done = read("b.parquet", accepted="ada", recorded=recorded, **later)
+    assert done.rows == {"n": [7, None], "f": [None, None], "d": [None, None], "w": ["x", "z"]}
+    assert {name: done.types[name] for name in "nfdw"} == {"n": "integer", "f": "number", "d": "datetime", "w": "text"}
+
+
+def test_an_accepted_batch_without_a_break_is_read_as_any_other(tmp_path: Path) -> None:
+    recorded = ingest_csv("a,b\n1,x\n", tmp_path).recorded
+    one = ingest_csv("a,b\n2.5,x\n", tmp_path, recorded=recorded, name="l.csv")
+    two = ingest_csv("a,b\n2.5,x\n", tmp_path, recorded=recorded, name="l.csv", accepted="ada")
+    assert two.raw == one.raw
+    assert two.recorded == one.recorded

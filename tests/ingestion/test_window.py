@@ -3,9 +3,10 @@
 import pytest
 
 from automl_assets.core.errors import SourceError
+from automl_assets.core.records import Answer, Quarantined
 from automl_assets.core.values import Column, ColumnType, RawTable, TableHandle, TrainingWindow
 from automl_assets.ingestion.config import WindowConfig
-from automl_assets.ingestion.window import choose_batches, window_checks
+from automl_assets.ingestion.window import answers_about, choose_batches, why_excluded, window_checks
 
 
 def raw(batch: str, rows: int = 10, **types: ColumnType) -> RawTable:
@@ -74,3 +75,38 @@ def test_a_batch_in_quarantine_is_told_and_does_not_block() -> None:
     assert enough.passed
     assert (quarantine.passed, quarantine.blocking) == (False, False)
     assert quarantine.description == "a.csv: schema: gone"
+
+
+@pytest.mark.parametrize(
+    ("failed", "answer", "why"),
+    [
+        ([], None, ""),
+        (["schema: gone"], None, "schema: gone"),
+        (["schema: gone"], "accepted", ""),
+        ([], "accepted", ""),
+        ([], "rejected", "rejected by a person"),
+        (["schema: gone"], "rejected", "rejected by a person; schema: gone"),
+        ([], "waiting", "waiting for a person's answer"),
+    ],
+)
+def test_a_person_s_answer_counts_more_than_checks(failed: list[str], answer: Answer | None, why: str) -> None:
+    assert why_excluded(failed, answer) == why
+    answers: dict[str, Answer] = {"2024-02.csv": answer} if answer else {}
+    window = choose_batches(TABLES, {"2024-02.csv": failed}, WindowConfig(), answers)
+    assert window.excluded == ((("2024-02.csv", why),) if why else ())
+    assert len(window.batches) == (2 if why else 3)
+
+
+def test_the_last_batches_are_the_last_in_natural_order() -> None:
+    tables = {f"batch_{number}.csv": raw(f"batch_{number}.csv") for number in (1, 2, 9, 10, 11)}
+    window = choose_batches(tables, {}, WindowConfig.model_validate({"batches": {"last": 3}}))
+    assert [batch.key for batch in window.batches] == ["batch_9.csv", "batch_10.csv", "batch_11.csv"]
+
+
+def test_an_answer_is_about_the_content_it_was_given_for() -> None:
+    def waits(batch: str, digest: str, answer: Answer) -> Quarantined:
+        return Quarantined("churn", batch, digest, ("why",), answer)
+
+    newest_first = [waits("a", "d2", "accepted"), waits("a", "d1", "rejected"), waits("b", "old", "rejected")]
+    assert answers_about({"a": "d2", "b": "new", "c": "x"}, newest_first) == {"a": "accepted"}
+    assert answers_about({"a": "d1", "b": "old"}, newest_first) == {"a": "rejected", "b": "rejected"}

@@ -10,11 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from automl_assets.core.errors import SourceError, did_you_mean
 from automl_assets.core.values import Dialect, Finding
+from automl_assets.ingestion.keys import name_of, natural_order
+from automl_assets.ingestion.landing import files_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from automl_assets.ingestion.windows import Window
+
 WHOLE = "all"
+EMPTY_TABLE = "empty_table"
 
 
 @dataclass
@@ -70,8 +75,24 @@ class Source(BaseModel, ABC):
             SourceError: the batch is missing, empty, binary, or has no rows.
         """
 
+    def stamp(self) -> str | None:
+        """What is cheap to ask and changes with the whole table's bytes; None where there is no such thing."""
+        return None
+
+    def window_digest(self, window: "Window") -> str | None:
+        """What identifies a window's rows without reading them; None where they must be read."""
+        return None
+
+    def open_window(self, window: "Window", column: str | None) -> tuple[Reading, bool]:
+        """A reading that has all rows of a window by `column`, and whether it has no others.
+
+        Raises:
+            SourceError: the source can't be read.
+        """
+        return self.open(WHOLE), False
+
     def landed(self, glob: str | None) -> list[str]:
-        """The keys of the batches that are there now, oldest name first.
+        """The keys of the batches that are there now, in the order of their names.
 
         Raises:
             SourceError: this source has no notion of files that land.
@@ -89,13 +110,24 @@ class FileSource(Source):
     def located(self, folder: Path) -> Self:
         return self.model_copy(update={"path": str((folder / Path(self.path).expanduser()).resolve())})
 
+    def path_of(self, batch: str) -> Path:
+        """Where a batch lies, whether it does or not.
+
+        Raises:
+            SourceError: the key leads out of the folder.
+        """
+        name = Path(name_of(batch))
+        if name.is_absolute() or ".." in name.parts:
+            raise SourceError("A batch is a file in the source's folder.", where=batch, remedy="Correct its key.")
+        return Path(self.path) if batch == WHOLE else Path(self.path) / name
+
     def file(self, batch: str) -> Path:
-        """The path of a batch.
+        """The path of a batch that is there.
 
         Raises:
             SourceError: there is no such file; a near name is suggested.
         """
-        path = Path(self.path) if batch == WHOLE else Path(self.path) / batch
+        path = self.path_of(batch)
         if path.is_dir():
             raise SourceError(
                 "The source is a folder.",
@@ -115,16 +147,13 @@ class FileSource(Source):
         except OSError as error:
             raise unreadable(path, error) from error
 
+    def stamp(self) -> str | None:
+        stat = self.file(WHOLE).stat()
+        return f"{stat.st_size}:{stat.st_mtime_ns}"
+
     def landed(self, glob: str | None) -> list[str]:
-        folder = Path(self.path)
-        if not folder.is_dir():
-            raise SourceError(
-                "The folder in which files should land is not there.",
-                where=str(folder),
-                remedy="Create it, or correct source.path.",
-            )
-        found = (path for path in folder.glob(glob or self.default_glob) if path.is_file())
-        return sorted(path.relative_to(folder).as_posix() for path in found if not path.name.startswith("."))
+        files = files_in(Path(self.path), glob or self.default_glob)
+        return sorted((file.key for file in files), key=natural_order)
 
 
 def renamed_columns(names: list[str]) -> Finding:

@@ -14,7 +14,7 @@ from automl_assets.core.errors import SourceError
 from automl_assets.core.values import Dialect, Finding
 from automl_assets.ingestion.bytes import Encoding, Utf8Stream, detect_encoding, open_bytes, read_head
 from automl_assets.ingestion.sniff import rows_of, sniff_header, sniff_quote, sniff_separator, unique_names
-from automl_assets.ingestion.sources._base import FileSource, Reading, renamed_columns, unreadable
+from automl_assets.ingestion.sources._base import EMPTY_TABLE, FileSource, Reading, renamed_columns, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,7 +94,9 @@ class Csv(FileSource):
         rows = rows_of(head, separator, quote)
         header = sniff_header(rows) if self.header is None else self.header
         if header and len(rows) < 2:
-            raise SourceError("The file has a header and no rows.", where=str(path), remedy="Check what wrote it.")
+            raise SourceError(
+                "The file has a header and no rows.", where=str(path), remedy="Check what wrote it.", code=EMPTY_TABLE
+            )
         names, renamed = unique_names(rows[0]) if header else ([f"col_{i}" for i in range(_width(rows))], [])
         if len(names) < 2:
             raise SourceError(

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from automl_assets.core.errors import SourceError
 from automl_assets.core.tables import DEFAULT_BATCH_ROWS, arrow_type, column_type
 from automl_assets.ingestion.sniff import unique_names
-from automl_assets.ingestion.sources._base import FileSource, Reading, renamed_columns, unreadable
+from automl_assets.ingestion.sources._base import EMPTY_TABLE, WHOLE, FileSource, Reading, renamed_columns, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from automl_assets.ingestion.windows import Window
 
 
 class Parquet(FileSource):
@@ -21,6 +24,13 @@ class Parquet(FileSource):
     type: Literal["parquet"] = "parquet"
 
     def open(self, batch: str) -> "TypedReading":
+        return self._open(batch, lambda file: None)
+
+    def open_window(self, window: "Window", column: str | None) -> tuple[Reading, bool]:
+        return self._open(WHOLE, lambda file: groups_within(file, window, column)), False
+
+    def _open(self, batch: str, choose: "Callable[[pq.ParquetFile], list[int] | None]") -> "TypedReading":
+        """Open a file; `choose` names the row groups to read, None for all."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -33,7 +43,7 @@ class Parquet(FileSource):
         except OSError as error:
             raise unreadable(path, error) from error
         if not file.metadata.num_rows:
-            raise SourceError("The file has no rows.", where=str(path), remedy="Check what wrote it.")
+            raise SourceError("The file has no rows.", where=str(path), remedy="Check what wrote it.", code=EMPTY_TABLE)
         names, renamed = unique_names(file.schema_arrow.names)
         if len(names) < 2:
             raise SourceError(
@@ -44,8 +54,30 @@ class Parquet(FileSource):
             columns=tuple(names),
             typed=True,
             findings=[renamed_columns(renamed)] if renamed else [],
-            load=lambda: file.iter_batches(batch_size=DEFAULT_BATCH_ROWS),
+            load=lambda: file.iter_batches(batch_size=DEFAULT_BATCH_ROWS, row_groups=choose(file)),
         )
+
+
+def groups_within(file: "pq.ParquetFile", window: "Window", column: str | None) -> list[int] | None:
+    """The row groups whose statistics allow rows of a window; all where the column has none that can be compared."""
+    import pyarrow.types as t
+
+    names = file.schema_arrow.names
+    if column not in names or not t.is_timestamp(file.schema_arrow.field(column).type):
+        return None
+    zoned = file.schema_arrow.field(column).type.tz is not None
+    first, last = (time if zoned else time.replace(tzinfo=None) for time in window.instants())
+    number = file.schema.names.index(column) if column in file.schema.names else None
+    if number is None or len(file.schema.names) != len(names):
+        return None
+    chosen: list[int] = []
+    for group in range(file.metadata.num_row_groups):
+        statistics = file.metadata.row_group(group).column(number).statistics
+        if statistics is None or not statistics.has_min_max:
+            return None
+        if statistics.min < last and statistics.max >= first:
+            chosen.append(group)
+    return chosen
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What every source promises: a new file in `sources/` is held to this without writing a test, given an example."""
 
+import sqlite3
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,14 +8,20 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from automl_assets.core.config import REVEAL
 from automl_assets.core.errors import SourceError
 from automl_assets.ingestion.config import source_from
 from automl_assets.ingestion.sources import Source, registry
+from automl_assets.ingestion.windows import window_of_key
 
 
 def options_for(name: str, folder: Path) -> dict[str, str]:
     """What a source needs beside its type to read the table a = 1, 2; b = x, y (or its own)."""
     fields = registry.get(name).model_fields
+    if name == "sql":
+        sqlite3.connect(folder / "shop.db").close()
+        table = "SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, 'y'"
+        return {"url": f"sqlite:///{folder / 'shop.db'}", "query": table}
     if "path" not in fields:
         return {"name": "digits"}
     path = folder / f"table.{name}"
@@ -45,7 +52,7 @@ def test_it_is_frozen_closed_and_described(source: Source) -> None:
 
 
 def test_its_configuration_comes_back_from_json(source: Source) -> None:
-    assert source_from(source.model_dump(mode="json")) == source
+    assert source_from(source.model_dump(mode="json", context={REVEAL: True})) == source
 
 
 def test_located_twice_is_located_once(source: Source, tmp_path: Path) -> None:
@@ -66,6 +73,25 @@ def test_batches_give_the_same_rows_each_time_under_the_stated_names(source: Sou
 def test_equal_bytes_have_equal_digests(source: Source) -> None:
     assert source.digest("all") == source.digest("all")
     assert len(source.digest("all")) == 32
+
+
+def test_a_window_s_reading_has_at_least_its_rows(source: Source) -> None:
+    window = window_of_key("daily", "UTC", "2024-01-01")
+    reading, exact = source.open_window(window, reading_columns(source)[0])
+    assert not exact
+    assert sum(batch.num_rows for batch in reading.batches()) >= 2
+    assert source.window_digest(window) is None
+
+
+def reading_columns(source: Source) -> tuple[str, ...]:
+    return source.open("all").columns
+
+
+@pytest.mark.parametrize("key", ["../table.csv", "/etc/passwd", "a/../../b"])
+@pytest.mark.parametrize("name", [name for name in registry.names() if "path" in registry.get(name).model_fields])
+def test_no_key_leads_out_of_the_folder(name: str, key: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="A batch is a file in the source's folder"):
+        registry.get(name)(type=name, path=str(tmp_path)).open(key)
 
 
 @pytest.mark.parametrize("name", [name for name in registry.names() if "path" in registry.get(name).model_fields])

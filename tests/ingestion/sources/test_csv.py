@@ -176,12 +176,12 @@ def zipped(*files: tuple[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (gzip.compress(PLAIN.encode()), "t.csv.gz"),
-        (gzip.compress(PLAIN.encode()), "t.csv"),
+        (gzip.compress(PLAIN.encode(), mtime=0), "t.csv.gz"),
+        (gzip.compress(PLAIN.encode(), mtime=0), "t.csv"),
         (zipped(("t.csv", PLAIN.encode())), "t.zip"),
         (zipped(("t.csv", PLAIN.encode()), ("__MACOSX/._t.csv", b"x")), "t.zip"),
         (zipped(("t.csv", PLAIN.encode()), how=zipfile.ZIP_LZMA), "t.zip"),
-        (gzip.compress(PLAIN.encode("utf-16")), "t.gz"),
+        (gzip.compress(PLAIN.encode("utf-16"), mtime=0), "t.gz"),
     ],
 )
 def test_archives_are_unpacked_by_what_they_are_not_by_their_name(tmp_path: Path, data: bytes, name: str) -> None:
@@ -195,7 +195,7 @@ def test_a_small_archive_can_t_fill_the_memory(tmp_path: Path) -> None:
         ingest_csv(bomb, tmp_path)
 
 
-GZ = gzip.compress(b"a,b\n1,2\n" * 2_000)
+GZ = gzip.compress(b"a,b\n1,2\n" * 2_000, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ GZ = gzip.compress(b"a,b\n1,2\n" * 2_000)
     [
         (b"", "The file is empty"),
         (b"\n\n \n", "The file has no rows"),
-        (gzip.compress(b""), "The file has no rows"),
+        (gzip.compress(b"", mtime=0), "The file has no rows"),
         (b"a,b\n", "The file has a header and no rows"),
         (b"a\n1\n2\n", "The file has one column"),
         (b"text\nhello, world\nplain\nwords\n", "The file has one column"),
