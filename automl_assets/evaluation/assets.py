@@ -7,15 +7,23 @@ from typing import Any
 import dagster as dg
 
 from automl_assets.cleaning.apply import apply_plan, roles_after
+from automl_assets.core.files import atomic_folder
+from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.tables import read
 from automl_assets.core.values import CleanTable, Evaluation, Study, TrainedModel
+from automl_assets.evaluation.expectations import FILE as EXPECTATIONS_FILE
+from automl_assets.evaluation.expectations import build_expectations, save_expectations
 from automl_assets.evaluation.figures import draw_figures
-from automl_assets.evaluation.report import HoldoutRows, evaluate
+from automl_assets.evaluation.reference import build_reference
+from automl_assets.evaluation.report import HoldoutRows, Judged, evaluate
 from automl_assets.evaluation.steps import EVALUATION
 from automl_assets.learn.split import numbers_of
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.problems.detect import holdout_mask
 from automl_assets.problems.target import encode_target
+from automl_assets.training.losses import expected_losses
+from automl_assets.training.model import ModelCard
+from automl_assets.tuning.trial_store import TrialStore
 from resources.fit_runner import FitRunner
 from resources.steps import Steps, inputs_of, neat, step_asset
 from resources.table_store import TableStore
@@ -52,10 +60,11 @@ def _judge(
     config: PipelineConfig, steps: Steps, fits: FitRunner, clean: CleanTable, study: Study, model: TrainedModel
 ) -> Evaluation:
     store, problem = steps.store, clean.problem
-    found, _ = evaluate(
+    holdout = holdout_rows(store, clean, [c for c in config.columns.sensitive if c not in config.columns.private])
+    found, judged = evaluate(
         store.models_root / model.path,
         store.study_folder(study.key),
-        holdout_rows(store, clean, [c for c in config.columns.sensitive if c not in config.columns.private]),
+        holdout,
         fits.runner(),
         kind=problem.kind,
         metric_name=problem.metric,
@@ -66,7 +75,57 @@ def _judge(
     )
     folder = store.report_path(config.name, f"figures-{model.digest[:12]}")
     figures = draw_figures(found, problem.classes, folder)
-    return found.model_copy(update={"figures": tuple(str(path.relative_to(store.root)) for path in figures)})
+    made_by = digest_of([model.digest, EVALUATION.code_version, config.section("columns"), config.seed])
+    remembered = store.report_path(config.name, f"remembered-{made_by[:12]}")
+    if not remembered.is_dir():
+        _remember(remembered, config, steps, fits, clean, study, model, holdout, judged)
+    return found.model_copy(
+        update={
+            "figures": tuple(str(path.relative_to(store.root)) for path in figures),
+            "remembered": str(remembered.relative_to(store.root)),
+        }
+    )
+
+
+def _remember(
+    folder: Path,
+    config: PipelineConfig,
+    steps: Steps,
+    fits: FitRunner,
+    clean: CleanTable,
+    study: Study,
+    model: TrainedModel,
+    holdout: HoldoutRows,
+    judged: Judged,
+) -> None:
+    """Write what later batches are compared with: the training rows in sketches, and what the model does on holdout."""
+    store, problem = steps.store, clean.problem
+    trials = TrialStore(store.study_folder(study.key))
+    target, _, _ = trials.labels()
+    card = ModelCard.read(store.models_root / model.path)
+    blended = sum(member.weight * trials.predicted(member.name, study.folds).astype(float) for member in model.members)
+    assert not isinstance(blended, int)
+    with atomic_folder(folder) as partial:
+        build_reference(
+            store.open([clean.table]),
+            roles_after(clean.plan, problem.feature_roles()),
+            partial,
+            private=config.columns.private,
+            share=len(target) / (len(target) + len(holdout.y)),
+            seed=config.seed,
+        )
+        losses = None
+        if not problem.classes:
+            losses = expected_losses(
+                store.models_root / model.path, holdout.clean, judged.model, fits.runner(),
+                memory_mb=steps.memory.fit_mb(),
+            )  # fmt: skip
+        expectations = build_expectations(
+            problem.metric, holdout.y, judged.model,
+            target=target, losses=losses, weight=holdout.weight,
+            out_of_fold=card.calibration.apply(blended) if problem.classes else blended, seed=config.seed,
+        )  # fmt: skip
+        save_expectations(expectations, partial / EXPECTATIONS_FILE)
 
 
 def holdout_rows(store: TableStore, clean: CleanTable, sensitive: list[str]) -> HoldoutRows:
@@ -90,7 +149,7 @@ def _describe(found: Evaluation, store: TableStore) -> dict[str, Any]:
     slices = [f"| {s.column} | {s.group} | {s.rows:,} | {s.score} |" for s in found.slices]
     return {
         "scores": dg.MetadataValue.md(_scores(found)),
-        **{Path(figure).stem: _picture(store.root / figure) for figure in found.figures},
+        **{Path(figure).stem: picture(store.root / figure) for figure in found.figures},
         **({"slices": dg.MetadataValue.md("\n".join(["| column | group | rows | score |", "|-|-|-|-|", *slices]))}
            if slices else {}),
         f"holdout_{found.metric}": neat(found.holdout.value),
@@ -117,6 +176,7 @@ def _scores(found: Evaluation) -> str:
 | gain over linear | {gain.value:+.4g} | {gain.low:+.4g} … {gain.high:+.4g} |"""
 
 
-def _picture(path: Path) -> dg.MetadataValue:
+def picture(path: Path) -> dg.MetadataValue:
+    """A small picture as the UI shows it."""
     encoded = base64.b64encode(path.read_bytes()).decode()
     return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{encoded})")
