@@ -1,52 +1,68 @@
-"""The section `monitoring`."""
+"""The sections `monitoring` and `labels`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
 
-from automl_assets.core.config import Section, only_for_now
+from automl_assets.core.config import Section
+from automl_assets.ingestion.config import SourceField
+from automl_assets.monitoring.alerts import Channel, first_fault, registry
+from automl_assets.monitoring.alerts.log import Log
 
 
 class ThresholdsConfig(Section):
-    """When drift counts."""
+    """When a difference counts."""
 
-    performance_tolerance: float = Field(default=0.02, ge=0, description="Drop of the metric that is still normal.")
+    performance_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        description="Drop that is still normal: of a metric between 0 and 1 in its own units, else relative to it.",
+    )
     importance_share: float = Field(
-        default=0.3, ge=0, le=1, description="Share of drifted features that asks for a retrain."
+        default=0.3, ge=0, le=1, description="Share of the model's importance that must have drifted for a retrain."
     )
     domain_auc: float = Field(default=0.55, ge=0.5, le=1, description="How well old and new rows may be told apart.")
 
-    @field_validator("performance_tolerance")
-    @classmethod
-    def _later_tolerance(cls, value: float) -> float:
-        return only_for_now(value, 0.02, "monitoring.thresholds.performance_tolerance")
 
-    @field_validator("domain_auc")
-    @classmethod
-    def _later_auc(cls, value: float) -> float:
-        return only_for_now(value, 0.55, "monitoring.thresholds.domain_auc")
+def channel_from(value: Any) -> Any:
+    """A channel of the plug-in that `type` names.
+
+    Raises:
+        ValueError: there is no `type`, or no such plug-in.
+    """
+    if isinstance(value, Channel) or not isinstance(value, dict):
+        return value
+    kind = registry.of_type(value)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(first_fault(error, kind.model_fields)) from None
 
 
-class AlertConfig(Section):
-    """One alert channel."""
-
-    type: Literal["log"] = "log"
+ChannelField = Annotated[SerializeAsAny[Channel], BeforeValidator(channel_from)]
 
 
 class MonitoringConfig(Section):
     """How batches are watched and what may follow."""
 
-    engine: Literal["evidently"] = "evidently"
+    engine: Literal["evidently", "own"] = Field(
+        default="evidently",
+        description="evidently: on samples of 50,000 rows a side, with its HTML. own: all rows, in constant memory.",
+    )
     auto_retrain: bool = Field(default=True, description="False turns a retrain into a request for review.")
-    max_retrains_per_day: int = Field(default=3, ge=0)
-    cooldown_hours: float = Field(default=6, ge=0, description="Hours between two retrains that drift asked for.")
-    alerts: list[AlertConfig] = [AlertConfig()]
+    max_retrains_per_day: int = Field(default=3, ge=0, description="In any 24 hours.")
+    cooldown_hours: float = Field(default=6, ge=0, description="Hours between two retrains that monitoring asked for.")
+    alerts: list[ChannelField] = [Log()]
     thresholds: ThresholdsConfig = ThresholdsConfig()
 
-    @field_validator("alerts", mode="before")
-    @classmethod
-    def _channels(cls, value: Any) -> Any:
-        for alert in value if isinstance(value, list) else []:
-            if isinstance(alert, dict):
-                only_for_now(alert.get("type"), "log", f"An alert of type {alert.get('type')!r}")
-        return value
+
+class LabelsConfig(Section):
+    """Labels that come later than the rows: a table with the target and what identifies a row."""
+
+    source: SourceField = Field(description="A table with the key columns and the target.")
+    key: list[str] = Field(
+        default=["prediction_id"], min_length=1, description="Columns that identify a row, or prediction_id."
+    )
+    matures_after_days: float = Field(
+        default=30, ge=0, description="Days after a batch landed until its labels are taken as complete."
+    )

@@ -1,20 +1,69 @@
-"""What a child process does: compare two tables feature by feature with Evidently, and write its HTML page."""
+"""What a child process does: compare a batch with the champion's reference, and draw what differs.
 
-import os
-from typing import TYPE_CHECKING, Any
+Both engines give the same evidence: `own` from all rows, on sketches; `evidently` from samples of both sides, with
+Evidently's values where it has a test and sketches of the samples where it has none.
+"""
 
-from automl_assets.core.tables import open_files, read
-from automl_assets.learn.split import label_texts, numbers_of
-from automl_assets.monitoring.drift import DriftTest, registry
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from automl_assets.core.tables import column_type, open_files
+from automl_assets.evaluation.columns import sample_rows
+from automl_assets.evaluation.reference import Reference, reference_of
+from automl_assets.monitoring.evidently_engine import adopt
+from automl_assets.monitoring.figures import draw_causes
+from automl_assets.monitoring.judge import judge_drift
+from automl_assets.monitoring.multivariate import domain_drift, reconstruction_drift, steady
+from automl_assets.monitoring.own_engine import count_rows, measure
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.dataset as ds
 
+    from automl_assets.monitoring.evidently_engine import Comparison
+
+Engine = Literal["evidently", "own"]
+Render = Literal["when_drifted", "always", "never"]
 MOST_ROWS = 50_000
-LEAST_ROWS = 50
+MOST_MODEL_ROWS = 10_000
+
+
+def compare_with_reference(
+    reference: str,
+    current: list[str],
+    *,
+    engine: Engine,
+    importances: Mapping[str, float] | None = None,
+    importance_share: float = 0.3,
+    html: str | None = None,
+    render: Render = "when_drifted",
+    figure: str | None = None,
+    reference_tables: list[str] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The evidence about a batch; pass it to `judge_drift`.
+
+    Args:
+        reference: the folder that `build_reference` wrote. Roles and private columns are the ones stored there.
+        current: Parquet files of the batch, clean.
+        importances: the model's, by feature.
+        importance_share: the domain classifier, which costs seconds, runs from this drifted share of importance on.
+        html: where Evidently's page goes; `render` says when it is written. None for no page.
+        figure: where the picture of the causes goes, when something drifted.
+        reference_tables: Parquet files of the clean training rows, for Evidently's sample; the stored sample otherwise.
+
+    Returns:
+        ``{"features": [{name, test, aspect, effect, p_value, psi, rows, reason, allowance, statistics}],
+        "reference_rows": n, "current_rows": n, "missing": [features that the batch lacks], "engine": …,
+        "importances": {…}, "domain": {auc, low, p_value, rows} or None, "reconstruction": {…} or None,
+        "html": whether a page was written, "figure": whether a picture was}``
+    """
+    stored = Reference.load(Path(reference))
+    before = open_files(reference_tables) if reference_tables else None
+    sides = Sides(stored, before, open_files(current), engine, seed)
+    return _compare(sides, importances or {}, importance_share, Pictures(html, render, figure))
 
 
 def compare_tables(
@@ -23,119 +72,100 @@ def compare_tables(
     *,
     roles: dict[str, str],
     private: list[str],
-    html: str | None,
+    html: str | None = None,
+    engine: Engine = "evidently",
+    figure: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The evidence for each feature, on samples of at most 50,000 rows a side.
+    """The same for two tables, the reference made on the fly; every feature weighs the same.
 
     Args:
-        reference: Parquet files of the training rows, clean.
-        current: Parquet files of the batch, clean.
         roles: the features and their roles; those whose role has no test are left out.
-        private: features whose values must not stand in the HTML page.
-        html: where Evidently's page goes, None for no page.
-
-    Returns:
-        ``{"features": [{name, test, effect, p_value, psi, rows}], "reference_rows": n, "current_rows": n}``;
-        a feature with too few values on a side has no effect and no p-value.
+        private: features whose values must not stand in the page or the picture.
     """
-    before = open_files(reference)
-    now = open_files(current)
-    tests = {n: t for n in roles if n in before.schema.names and n in now.schema.names and (t := test_for(roles[n]))}
-    a, b = sample_rows(before, list(tests), seed), sample_rows(now, list(tests), seed + 1)
-    features = [_feature(name, test, a, b) for name, test in tests.items()]
-    enough = [feature["name"] for feature in features if feature["effect"] is not None]
-    if enough:
-        measured = _evidently({n: tests[n] for n in enough}, a, b, set(private), html)
-        features = [{**feature, **measured.get(feature["name"], {})} for feature in features]
-    return {"features": features, "reference_rows": before.count_rows(), "current_rows": now.count_rows()}
+    before, now = open_files(reference), open_files(current)
+    shared = {name: role for name, role in roles.items() if name in now.schema.names}
+    made = reference_of(before, shared, private=private, seed=seed)
+    return _compare(Sides(made, before, now, engine, seed), {}, 1.0, Pictures(html, "when_drifted", figure))
 
 
-def test_for(role: str) -> tuple[str, type[DriftTest]] | None:
-    """The test that compares columns of a role, by name, or None."""
-    return next(((name, test) for name, test in registry.all().items() if role in test.roles), None)
+@dataclass(frozen=True)
+class Pictures:
+    """What is drawn, where, and when."""
+
+    html: str | None
+    render: Render
+    figure: str | None
 
 
-def sample_rows(dataset: "ds.Dataset", columns: list[str], seed: int) -> "pa.Table":
-    """At most 50,000 rows: one at random from each of as many equal stretches, so that every part is represented."""
-    import numpy as np
+@dataclass(frozen=True)
+class Sides:
+    """What is compared, and how. `before` is the reference's table, where it is at hand."""
 
-    rows = dataset.count_rows()
-    if rows <= MOST_ROWS:
-        return read(dataset, columns)
-    edges = np.linspace(0, rows, MOST_ROWS + 1).astype(np.int64)
-    offsets = np.random.default_rng(seed).random(MOST_ROWS)
-    mask = np.zeros(rows, dtype=bool)
-    mask[edges[:-1] + (offsets * np.diff(edges)).astype(np.int64)] = True
-    return read(dataset, columns, mask)
+    reference: Reference
+    before: "ds.Dataset | None"
+    now: "ds.Dataset"
+    engine: Engine
+    seed: int
 
+    def broken(self) -> dict[str, str]:
+        """The features that can't be compared because the batch holds something else, with what it holds."""
+        import pyarrow.types as t
 
-def _feature(name: str, test: tuple[str, type[DriftTest]], a: "pa.Table", b: "pa.Table") -> dict[str, Any]:
-    before, now = (_known(table.column(name)) for table in (a, b))
-    rows = min(len(before), len(now))
-    effect = test[1].effect(before, now) if rows >= LEAST_ROWS else None
-    return {"name": name, "test": test[0], "effect": effect, "p_value": None, "psi": None, "rows": rows}
+        found = {}
+        for name in self.reference.features:
+            if name in self.now.schema.names and not t.is_null(arrow := self.now.schema.field(name).type):
+                role, kind = self.reference.roles[name], column_type(arrow)
+                if (role in ("numeric", "datetime") and kind == "text") or (role == "numeric" and kind == "datetime"):
+                    found[name] = f"{name}: {kind} where {'numbers' if role == 'numeric' else 'times'} were"
+        return found
 
+    def comparison(self, current: "pa.Table", names: Sequence[str]) -> "Comparison | None":
+        """Evidently's, of some features of both sides' samples; None where the reference has no rows of theirs."""
+        from automl_assets.monitoring.evidently_engine import Comparison
 
-def _known(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """The values that are neither missing nor infinite."""
-    import pyarrow.compute as pc
-    import pyarrow.types as t
-
-    column = column.drop_null()
-    return column.filter(pc.is_finite(column)) if t.is_floating(column.type) else column
-
-
-def _evidently(
-    tests: dict[str, tuple[str, type[DriftTest]]], a: "pa.Table", b: "pa.Table", private: set[str], html: str | None
-) -> dict[str, dict[str, float]]:
-    """Evidently's PSI and p-value by feature; the page shows all features but the private ones.
-
-    Where both sides hold one and the same category the chi-squared test has nothing to tell apart; its p-value is 1.
-    """
-    os.environ["DO_NOT_TRACK"] = "1"
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
-
-    numeric = [name for name, (_, test) in tests.items() if test.roles == ("numeric",)]
-    definition = DataDefinition(
-        numerical_columns=numeric, categorical_columns=[name for name in tests if name not in numeric]
-    )
-    before, now = (
-        Dataset.from_pandas(_frame(table, tests, set(numeric)), data_definition=definition) for table in (a, b)
-    )
-
-    def report(names: list[str]) -> Any:
-        metrics = [
-            ValueDrift(column=name, method=method)
-            for name in names
-            for method in ("psi", tests[name][1].evidently_method)
-        ]
-        return Report(metrics).run(current_data=now, reference_data=before)
-
-    shown = [name for name in tests if name not in private]
-    public = report(shown) if shown else None
-    if public is not None and html is not None:
-        public.save_html(html)
-    snapshots = [public, report(sorted(private & set(tests))) if private & set(tests) else None]
-    measured: dict[str, dict[str, float]] = {}
-    for snapshot in snapshots:
-        for metric in snapshot.dict()["metrics"] if snapshot is not None else []:
-            config = metric["config"]
-            key = "psi" if config["method"] == "psi" else "p_value"
-            value = float(metric["value"])
-            measured.setdefault(config["column"], {})[key] = 1.0 if key == "p_value" and value != value else value
-    return measured
+        before = self.reference.sample
+        if self.engine == "evidently" and self.before is not None:
+            before = sample_rows(self.before, [n for n in names if n in self.before.schema.names], self.seed, MOST_ROWS)
+        roles = {name: self.reference.roles[name] for name in names if name in before.column_names}
+        return Comparison(before, current, roles, self.reference.private) if roles else None
 
 
-def _frame(table: "pa.Table", names: "dict[str, Any]", numeric: set[str]) -> "pd.DataFrame":
-    import numpy as np
-    import pandas as pd
+def _compare(
+    sides: Sides, importances: Mapping[str, float], importance_share: float, pictures: Pictures
+) -> dict[str, Any]:
+    import pyarrow.dataset as ds
 
-    def values(name: str) -> "np.ndarray":
-        if name not in numeric:
-            return label_texts(table.column(name))
-        numbers = numbers_of(table.column(name))
-        return np.where(np.isfinite(numbers), numbers, np.nan)
-
-    return pd.DataFrame({name: values(name) for name in names})
+    reference, broken = sides.reference, sides.broken()
+    names = [name for name in reference.features if name in sides.now.schema.names and name not in broken]
+    most = MOST_ROWS if sides.engine == "evidently" else MOST_MODEL_ROWS
+    sample = sample_rows(sides.now, names, sides.seed + 1, most)
+    current = count_rows(reference, ds.dataset(sample) if sides.engine == "evidently" else sides.now, names)
+    found = measure(reference, current)
+    enough = [row["name"] for row in found if row["aspect"] == "distribution" and row["effect"] is not None]
+    comparison = sides.comparison(sample, enough) if sides.engine == "evidently" and enough else None
+    if comparison is not None:
+        adopt(found, reference.roles, comparison.values())
+    few = sample_rows(ds.dataset(sample), names, sides.seed + 2, MOST_MODEL_ROWS)
+    evidence: dict[str, Any] = {
+        "engine": sides.engine,
+        "features": found,
+        "reference_rows": reference.rows,
+        "current_rows": sides.now.count_rows(),
+        "missing": [name for name in reference.features if name not in sides.now.schema.names],
+        "schema_breaks": list(broken.values()),
+        "importances": dict(importances),
+        "reconstruction": reconstruction_drift(reference, few),
+    }
+    report = judge_drift(evidence)
+    drifted = bool(report.causes)
+    weighty = drifted and report.importance_drifted >= importance_share
+    evidence["domain"] = domain_drift(reference, few, steady(found), seed=sides.seed) if weighty else None
+    evidence["html"] = evidence["figure"] = False
+    if pictures.html and enough and (pictures.render == "always" or (drifted and pictures.render == "when_drifted")):
+        page = comparison or sides.comparison(sample, enough)
+        evidence["html"] = page is not None and page.write_page(pictures.html)
+    if pictures.figure and drifted:
+        path = Path(pictures.figure)
+        evidence["figure"] = draw_causes(reference.sketches, current, report.causes, path, private=reference.private)
+    return evidence
