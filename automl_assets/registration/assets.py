@@ -1,9 +1,8 @@
 """registered_model and champion."""
 
-import tempfile
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import unquote
 
 import dagster as dg
 
@@ -11,34 +10,39 @@ from automl_assets.core.errors import RegistryError
 from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.ports import VersionInfo
 from automl_assets.core.provenance import git_commit, lock_hash, package_version
-from automl_assets.core.tables import read, write_arrow
-from automl_assets.core.values import Champion, CleanTable, Evaluation, Problem, Registration, TrainedModel
+from automl_assets.core.records import Act, now
+from automl_assets.core.values import (
+    Batch,
+    Champion,
+    CleanTable,
+    Evaluation,
+    RawTable,
+    Registration,
+    TrainedModel,
+    TrainingWindow,
+)
+from automl_assets.ingestion.steps import RAW_TABLE, TRAINING_WINDOW
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import pipeline_text
-from automl_assets.problems.detect import holdout_mask
-from automl_assets.problems.target import encode_target
+from automl_assets.quality.report import quarantine_reasons
+from automl_assets.registration.compare import Contender, contest
 from automl_assets.registration.gate import Comparison
 from automl_assets.registration.register import (
     Candidate,
     Provenance,
-    compare_models,
     publish_candidate,
     settle_alias,
-    unseen_by,
 )
 from automl_assets.registration.steps import CHAMPION, REGISTERED_MODEL
+from automl_assets.registration.unseen import BatchRows, groups_of, unseen_rows
 from automl_assets.training.model import ModelCard
 from resources.fit_runner import FitRunner
 from resources.model_registry import ModelRegistry
-from resources.platform_database import Act, PlatformRecords, now
+from resources.platform_database import PlatformRecords
+from resources.records.acts import Acts
 from resources.steps import Steps, asset_key, inputs_of, step_asset
-from resources.table_store import TableStore
+from resources.table_store import WHOLE, TableStore
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
-PREDICT_SECONDS = 120.0
 GATE = "the gate"
 
 
@@ -70,6 +74,7 @@ def _registered_model(config: PipelineConfig) -> dg.AssetsDefinition:
             evaluation=evaluation,
             folder=store.models_root / trained_model.path,
             figures=tuple(store.root / figure for figure in evaluation.figures),
+            remembered=store.root / evaluation.remembered if evaluation.remembered else None,
         )
         return steps.run(
             context,
@@ -108,84 +113,82 @@ def _register(
         info,
         config.registration.promote,
         candidate.problem.metric,
-        partial(_compare, candidate, steps, fits, registry),
-        moving=lambda before, why: records.database().record(
+        partial(_compare, config, candidate, steps, fits, registry),
+        moving=lambda before, why: Acts(records.database()).record(
             Act(config.name, "promote", GATE, why, before, info.version, now())
         ),
         url=registry.url(info),
+        shadow_batches=config.registration.shadow_batches,
     )
 
 
 def _compare(
-    candidate: Candidate, steps: Steps, fits: FitRunner, registry: ModelRegistry, champion: VersionInfo
+    config: PipelineConfig,
+    candidate: Candidate,
+    steps: Steps,
+    fits: FitRunner,
+    registry: ModelRegistry,
+    champion: VersionInfo,
 ) -> Comparison:
     """The candidate against the champion on the rows that neither was trained on."""
     try:
-        folder = registry.folder(champion, "model")
+        old = contender(registry, champion)
     except RegistryError:
         return Comparison(champion.version, 0, None, champion_fits_schema=False)
-    card = ModelCard.read(folder)
-    raw, y = _unseen_rows(candidate, steps.store, card)
-    models = {
-        "challenger": (candidate.folder, candidate.model.digest),
-        "champion": (folder, champion.tags.get("model_sha256") or None),
-    }
-    with tempfile.TemporaryDirectory(prefix="automl-gate-") as scratch:
-        predict = partial(_predict, models, raw, Path(scratch), candidate.problem, fits, steps.memory.fit_mb())
-        return compare_models(predict, y, champion_version=champion.version, metric=candidate.problem.metric)
-
-
-def _unseen_rows(candidate: Candidate, store: TableStore, champion: ModelCard) -> "tuple[pa.Table, np.ndarray]":
-    import pyarrow as pa
-
-    pieces = []
-    for batch in candidate.window.batches:
-        dataset = store.open([batch.table])
-        mask = holdout_mask(dataset, candidate.problem)
-        mask &= unseen_by(dataset, batch.table.digest, champion.holdout, champion.window)
-        pieces.append(read(dataset, None, mask))
-    rows = pa.concat_tables(pieces, promote_options="permissive")
-    y, _ = encode_target(rows.column(candidate.problem.target), candidate.problem.classes)
-    return rows, y
-
-
-def _predict(
-    models: dict[str, tuple[Path, str | None]],
-    rows: "pa.Table",
-    scratch: Path,
-    problem: Problem,
-    fits: FitRunner,
-    memory_mb: float,
-    who: str,
-) -> "np.ndarray | None":
-    import numpy as np
-
-    table, out = scratch / "rows.arrow", scratch / f"{who}.npy"
-    if not table.exists():
-        write_arrow(table, rows)
-    arguments = {
-        "model": str(models[who][0]),
-        "digest": models[who][1],
-        "table": str(table),
-        "out": str(out),
-        "kind": problem.kind,
-        "classes": list(problem.classes),
-        "threads": 1,
-    }
-    outcome = fits.runner().run(
-        "automl_assets.registration.judge:predict_rows",
-        arguments,
-        deadline_seconds=PREDICT_SECONDS,
-        memory_mb=memory_mb,
+    card = ModelCard.read(candidate.folder)
+    batches = [batch_rows(steps.store, batch) for batch in candidate.window.batches]
+    found = unseen_rows(batches, [card, ModelCard.read(old.folder)], card.classes, seed=config.seed)
+    if found is None:
+        return Comparison(champion.version, 0, None)
+    rows, y = found
+    return contest(
+        Contender("new", candidate.folder, candidate.model.digest),
+        old,
+        rows,
+        y,
+        card,
+        fits.runner(),
+        groups=groups_of(rows, config.columns.sensitive, config.columns.private),
+        memory_mb=steps.memory.fit_mb(),
+        seed=config.seed,
     )
-    answer = outcome.value_or_raise(f"Scoring the holdout with the {who}")
-    return np.load(out, allow_pickle=False) if answer["fits"] else None
+
+
+def contender(registry: ModelRegistry, info: VersionInfo) -> Contender:
+    """A version's model files.
+
+    Raises:
+        RegistryError: they are gone, or the server does not answer.
+    """
+    return Contender(info.version, registry.folder(info, "model"), info.tags.get("model_sha256") or None)
+
+
+def batch_rows(store: TableStore, batch: Batch) -> BatchRows:
+    """A batch's rows, and the digests under which a model may have been trained on them."""
+    digests = tuple(digest for digest in (batch.table.digest, batch.raw_digest) if digest)
+    return BatchRows(store.open([batch.table]), digests, replaced=batch.key == WHOLE)
+
+
+def stored_batches(store: TableStore, pipeline: str) -> list[BatchRows]:
+    """Every stored batch that is not in quarantine, with the labels that the last training window joined to it."""
+    window = store.latest(pipeline, TRAINING_WINDOW.name)
+    joined = window.batches if isinstance(window, TrainingWindow) else ()
+    labelled = {batch.raw_digest: batch for batch in joined if batch.raw_digest}
+    found = []
+    for folder in store.batches(pipeline, RAW_TABLE.name):
+        raw = store.latest(pipeline, RAW_TABLE.name, unquote(folder))
+        if isinstance(raw, RawTable) and not quarantine_reasons(raw.checks):
+            batch = labelled.get(raw.table.digest) or Batch(key=raw.batch, table=raw.table)
+            if (store.tables_root / batch.table.path).is_file():
+                found.append(batch_rows(store, batch))
+    return found
 
 
 def _describe(found: Registration) -> dict[str, Any]:
     return {
         "version": found.version,
         "promoted": found.promoted,
+        **({"alias": found.alias} if found.alias else {}),
         "reason": found.reason,
         "mlflow_run_id": found.run_id,
         **({"mlflow": dg.MetadataValue.url(found.url)} if found.url else {}),

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from automl_assets.core.config import Section, only_for_now
+from automl_assets.core.config import Section
 
 
 class RegistrationConfig(Section):
@@ -14,9 +14,8 @@ class RegistrationConfig(Section):
     """
 
     promote: Literal["if_better", "always", "never", "ask"] = "if_better"
-    shadow_batches: int = Field(default=0, ge=0)
-
-    @field_validator("shadow_batches")
-    @classmethod
-    def _later(cls, value: int) -> int:
-        return only_for_now(value, 0, "registration.shadow_batches")
+    shadow_batches: int = Field(
+        default=0,
+        ge=0,
+        description="Batches that a better challenger scores beside the champion before its promotion.",
+    )

@@ -1,11 +1,21 @@
-"""What a child process does for the gate: predict raw rows with a registered model, in another model's class order."""
+"""What a child process does for a comparison: predict raw rows with one version, in another version's class order."""
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automl_assets.core.tables import read_arrow
+from automl_assets.core.memory import BatchSize
+from automl_assets.core.tables import iterate, open_files, read_arrow
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from automl_assets.training.model import Model
 
 LEAST_PROBABILITY = 1e-6
+TIMED_ROWS = 9
+TIMING_SECONDS = 1.0
 
 
 def predict_rows(
@@ -14,7 +24,8 @@ def predict_rows(
     """Predict an Arrow file of raw rows into `out` (npy), probabilities in the order of `classes`.
 
     Returns:
-        ``{"fits": False, "why": …}`` where the model can't score such rows, else ``{"fits": True}``.
+        ``{"fits": False, "why": …}`` where the model can't score such rows, else ``{"fits": True, "row_ms": …}``, the
+        median milliseconds that one row takes.
     """
     import numpy as np
 
@@ -22,18 +33,79 @@ def predict_rows(
 
     loaded = Model.load(Path(model), digest=digest)
     rows = read_arrow(Path(table))
-    missing = loaded.check_columns(rows.column_names).missing
-    if missing:
-        return {"fits": False, "why": f"it needs {', '.join(missing[:5])}"}
-    if (loaded.card.kind == "regression") != (kind == "regression"):
-        return {"fits": False, "why": f"it solves a {loaded.card.kind} problem"}
-    predicted = loaded.predict(rows, threads=threads)
-    if classes:
-        position = {label: i for i, label in enumerate(loaded.card.classes)}
-        aligned = np.full((len(predicted), len(classes)), LEAST_PROBABILITY)
-        for i, label in enumerate(classes):
-            if label in position:
-                aligned[:, i] = predicted[:, position[label]]
-        predicted = aligned / aligned.sum(axis=1, keepdims=True)
-    np.save(out, predicted)
+    why_not = _why_not(loaded, rows.column_names, kind)
+    if why_not:
+        return {"fits": False, "why": why_not}
+    np.save(out, _aligned(loaded.predict(rows, threads=threads), loaded.card.classes, classes))
+    return {"fits": True, "row_ms": _row_ms(loaded, rows, threads)}
+
+
+def predict_batch(
+    model: str,
+    digest: str | None,
+    tables: list[str],
+    out: str,
+    *,
+    kind: str,
+    classes: list[str],
+    threads: int,
+    batch_rows: int,
+    memory_mb: float,
+) -> dict[str, Any]:
+    """The same for Parquet files of any length, in pieces that fit in memory.
+
+    Returns:
+        ``{"fits": False, "why": …}`` or ``{"fits": True}``.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from automl_assets.training.model import Model
+
+    loaded = Model.load(Path(model), digest=digest)
+    dataset = open_files(tables)
+    why_not = _why_not(loaded, dataset.schema.names, kind)
+    if why_not:
+        return {"fits": False, "why": why_not}
+    pieces = [
+        _aligned(loaded.predict(pa.Table.from_batches([piece]), threads=threads), loaded.card.classes, classes)
+        for piece in iterate(dataset, size=BatchSize(batch_rows, budget_mb=memory_mb))
+    ]
+    np.save(out, np.concatenate(pieces) if pieces else np.empty((0, len(classes)) if classes else 0))
     return {"fits": True}
+
+
+def _why_not(model: "Model", names: list[str], kind: str) -> str | None:
+    missing = model.check_columns(names).missing
+    if missing:
+        return f"it needs {', '.join(missing[:5])}"
+    if (model.card.kind == "regression") != (kind == "regression"):
+        return f"it solves a {model.card.kind} problem"
+    return None
+
+
+def _aligned(predicted: "np.ndarray", own: tuple[str, ...], classes: list[str]) -> "np.ndarray":
+    """Probabilities in the order of `classes`; a class that the model does not know gets next to nothing."""
+    import numpy as np
+
+    if not classes:
+        return predicted
+    position = {label: i for i, label in enumerate(own)}
+    aligned = np.full((len(predicted), len(classes)), LEAST_PROBABILITY)
+    for i, label in enumerate(classes):
+        if label in position:
+            aligned[:, i] = predicted[:, position[label]]
+    return aligned / aligned.sum(axis=1, keepdims=True)
+
+
+def _row_ms(model: "Model", rows: "pa.Table", threads: int) -> float | None:
+    """The median milliseconds of predicting a single row, after one to warm up; None without rows."""
+    timed: list[float] = []
+    for position in range(min(rows.num_rows, TIMED_ROWS)):
+        begun = time.perf_counter()
+        model.predict(rows.slice(position, 1), threads=threads)
+        timed.append(time.perf_counter() - begun)
+        if sum(timed) > TIMING_SECONDS:
+            break
+    warm = sorted(timed[1:] or timed)
+    return 1000 * warm[len(warm) // 2] if warm else None

@@ -1,40 +1,32 @@
-"""From a trained and judged model to a version: compare, publish once, and move the alias if the gate says so."""
+"""From a trained and judged model to a version: publish once, and move the alias if the gate says so."""
 
 import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from automl_assets.core.ports import Publication, Registry, VersionInfo
 from automl_assets.core.values import (
     CleaningPlan,
     Evaluation,
-    HoldoutRule,
-    Interval,
     Problem,
     Registration,
     TrainedModel,
     TrainingWindow,
 )
-from automl_assets.evaluation.report import paired_gain
-from automl_assets.learn.score import metric_named
-from automl_assets.learn.split import in_holdout
 from automl_assets.registration.gate import Comparison, Decision, Policy, decide_promotion
 from automl_assets.registration.model_card import model_card
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow.dataset as ds
-
 CHAMPION_ALIAS = "champion"
+CHALLENGER_ALIAS = "challenger"
+REMEMBERED = "remembered"
 FORMAT_VERSION = "1"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Everything that a new version consists of."""
+    """Everything that a new version consists of; `remembered` is what later batches are compared with."""
 
     pipeline: str
     window: TrainingWindow
@@ -44,6 +36,7 @@ class Candidate:
     evaluation: Evaluation
     folder: Path
     figures: tuple[Path, ...]
+    remembered: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +79,8 @@ def _publication(candidate: Candidate, provenance: Provenance, scratch: Path) ->
         target = scratch / "figures" / figure.name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(figure.read_bytes())
+    if candidate.remembered is not None:
+        files[REMEMBERED] = candidate.remembered
     files[""] = scratch
     data_hashes = ",".join(batch.table.digest for batch in candidate.window.batches)
     return Publication(
@@ -142,12 +137,17 @@ def settle_alias(
     *,
     moving: Callable[[str | None, str], None],
     url: str | None,
+    shadow_batches: int = 0,
 ) -> Registration:
     """Ask the gate, move the alias if it says so, and describe what happened.
+
+    A version that should score beside the champion first becomes the challenger; a new champion ends any shadow, which
+    was held against the old one.
 
     Args:
         compare: how this version does against the champion, on rows that neither was trained on.
         moving: told the version before, if any, and why, right before the alias moves: a kill in between loses nothing.
+        shadow_batches: how many batches a better version scores beside the champion first.
     """
     champion = registry.aliased(info.name, CHAMPION_ALIAS)
     if champion is not None and champion.version == info.version:
@@ -155,10 +155,13 @@ def settle_alias(
     else:
         asked = champion is not None and policy in ("if_better", "always")
         comparison = compare(champion) if asked and champion is not None else None
-        decision = decide_promotion(policy, comparison, metric)
+        decision = decide_promotion(policy, comparison, metric, shadow_batches=shadow_batches)
         if decision.promote:
             moving(champion.version if champion is not None else None, decision.reason)
+            registry.remove_alias(info.name, CHALLENGER_ALIAS)
             registry.set_alias(info.name, CHAMPION_ALIAS, info.version)
+        elif decision.shadow:
+            registry.set_alias(info.name, CHALLENGER_ALIAS, info.version)
     registry.tag(
         info.name, info.version, {"gate": decision.reason[:500], "review_requested": str(decision.review).lower()}
     )
@@ -166,42 +169,8 @@ def settle_alias(
         name=info.name,
         version=info.version,
         run_id=info.run_id,
-        alias=CHAMPION_ALIAS if decision.promote else None,
+        alias=CHAMPION_ALIAS if decision.promote else CHALLENGER_ALIAS if decision.shadow else None,
         promoted=decision.promote,
         reason=decision.reason,
         url=url,
     )
-
-
-def compare_models(
-    predict: "Callable[[str], np.ndarray | None]",
-    y: "np.ndarray",
-    *,
-    champion_version: str,
-    metric: str,
-    seed: int = 0,
-) -> Comparison:
-    """The paired gain of the new model over the champion.
-
-    Args:
-        predict: predictions of the same rows by "challenger" or "champion"; None where the champion can't score them.
-        y: the rows' labels; empty where there are no rows that neither model was trained on.
-    """
-    if not len(y):
-        return Comparison(champion_version, 0, None)
-    champion = predict("champion")
-    if champion is None:
-        return Comparison(champion_version, len(y), None, champion_fits_schema=False)
-    challenger = predict("challenger")
-    assert challenger is not None
-    gain: Interval = paired_gain(metric_named(metric), y, challenger, champion, seed=seed)
-    return Comparison(champion_version, len(y), gain)
-
-
-def unseen_by(dataset: "ds.Dataset", digest: str, rule: HoldoutRule, window: tuple[str, ...]) -> "np.ndarray":
-    """Which rows of a batch (its table's digest) a model was not trained on, by its own window and rule."""
-    import numpy as np
-
-    if digest not in window:
-        return np.ones(dataset.count_rows(), dtype=bool)
-    return in_holdout(dataset, rule)

@@ -5,13 +5,15 @@ from typing import Any
 
 import dagster as dg
 
+from automl_assets.core.errors import AutoMLError
 from automl_assets.core.memory import usable_cores
+from automl_assets.core.progress import Progress, tell
 from automl_assets.core.values import Champion, Predictions, RawTable, TableHandle
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.serving.steps import PREDICTIONS
 from resources.fit_runner import FitRunner
 from resources.model_registry import ModelRegistry
-from resources.steps import Steps, inputs_of, step_asset, table_metadata
+from resources.steps import Steps, as_failure, inputs_of, step_asset, table_metadata
 
 PREDICT_SECONDS = 3600.0
 
@@ -29,16 +31,44 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
         champion: Champion,
     ) -> dg.MaterializeResult[Predictions]:
         """Every row of the batch scored by the champion, with the champion's own cleaning plan."""
-        return steps.run(
+        result = steps.run(
             context,
             config,
             PREDICTIONS,
             {"raw_table": raw_table, "champion": champion},
             lambda: _predict(config, steps, fits, registry, raw_table, champion),
             _describe,
+            final=lambda _: config.predictions.sink is None,
         )
+        return deliver(config, steps, result)
 
     return [predictions]
+
+
+def deliver(config: PipelineConfig, steps: Steps, result: dg.MaterializeResult) -> dg.MaterializeResult:
+    """Write the predictions, scored now or reused, to the sink; they count as done only then, so a kill loses nothing.
+
+    Raises:
+        dagster.Failure: the sink did not take them; they stay stored, and the next run tries again.
+    """
+    sink, found = config.predictions.sink, result.value
+    if sink is None or not isinstance(found, Predictions):
+        return result
+    store, step, batch = steps.store, PREDICTIONS.name, found.batch
+    fingerprint = str(dict(result.metadata or {})["fingerprint"])
+    try:
+        rows = store.open([found.table])
+        receipt = sink.write(rows, pipeline=config.name, batch=batch, version=found.model_version)
+        store.save(config.name, step, batch, found, fingerprint)
+    except AutoMLError as error:
+        tell(Progress(config.name, step, "failed", str(error)))
+        raise as_failure(error) from error
+    return dg.MaterializeResult(
+        value=found,
+        data_version=result.data_version,
+        metadata={**dict(result.metadata or {}), "sink": receipt.where, "sink_rows": receipt.rows},
+        check_results=result.check_results,
+    )
 
 
 def _predict(
@@ -64,6 +94,7 @@ def _predict(
         missing_columns=tuple(answer["missing_columns"]),
         extra_columns=tuple(answer["extra_columns"]),
         unseen=answer["unseen"],
+        raw_digest=raw.table.digest,
     )
 
 

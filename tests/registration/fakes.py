@@ -41,6 +41,9 @@ class MemoryRegistry:
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.aliases[name, alias] = version
 
+    def remove_alias(self, name: str, alias: str) -> None:
+        self.aliases.pop((name, alias), None)
+
     def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         self.tags.setdefault(version, {}).update(tags)
 

@@ -1,7 +1,5 @@
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -9,43 +7,9 @@ from automl_assets.core.errors import RegistryError, StorageError
 from automl_assets.core.ports import VersionInfo
 from automl_assets.core.tables import write_arrow
 from automl_assets.core.values import Champion
-from automl_assets.learn.runner import Outcome
 from automl_assets.registration import assets
 from automl_assets.registration.judge import predict_rows
 from tests.training.small_models import Small
-
-
-class RecordingFits:
-    """A fit runner that answers what it is told to, and keeps what it was asked."""
-
-    def __init__(self, fits: bool):
-        self.fits = fits
-        self.asked: list[dict[str, Any]] = []
-
-    def runner(self) -> "RecordingFits":
-        return self
-
-    def run(self, call: str, arguments: dict[str, Any], **_: Any) -> Outcome:
-        self.asked.append(arguments)
-        np.save(arguments["out"], np.array([1.0, 2.0]))
-        return Outcome("ok", {"fits": self.fits, "why": ""}, 0.1, 1.0, "")
-
-
-@pytest.mark.parametrize("fits", [True, False])
-def test_the_gate_asks_for_each_model_with_its_registered_digest(regression: Small, tmp_path: Path, fits: bool) -> None:
-    runner = RecordingFits(fits)
-    models = {"challenger": (tmp_path / "new", "digest of the new"), "champion": (tmp_path / "old", None)}
-
-    answers = [
-        assets._predict(models, regression.raw, tmp_path, regression.problem, runner, 100.0, who)  # type: ignore[arg-type]
-        for who in ("challenger", "champion")
-    ]
-
-    assert [(Path(asked["model"]).name, asked["digest"]) for asked in runner.asked] == [
-        ("new", "digest of the new"),
-        ("old", None),
-    ]
-    assert [None if answer is None else answer.tolist() for answer in answers] == [[1.0, 2.0] if fits else None] * 2
 
 
 def test_a_model_that_is_not_the_registered_one_judges_nothing(regression: Small, tmp_path: Path) -> None:

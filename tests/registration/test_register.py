@@ -3,25 +3,22 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from automl_assets.champion import load_champion
 from automl_assets.core.errors import RegistryError, SchemaError, StorageError, UnknownNameError
 from automl_assets.core.ports import Registry, VersionInfo
 from automl_assets.core.tables import columns_of, write_arrow
-from automl_assets.core.values import Batch, Evaluation, HoldoutRule, Interval, TableHandle, TrainingWindow
-from automl_assets.learn.split import in_holdout
+from automl_assets.core.values import Batch, Evaluation, Interval, TableHandle, TrainingWindow
 from automl_assets.registration.gate import Comparison
-from automl_assets.registration.judge import predict_rows
+from automl_assets.registration.judge import predict_batch, predict_rows
 from automl_assets.registration.model_card import model_card
 from automl_assets.registration.register import (
     Candidate,
     Provenance,
-    compare_models,
     publish_candidate,
     settle_alias,
-    unseen_by,
 )
 from automl_assets.training.model import Model, write_checksums
 from resources.model_registry import ModelRegistry
@@ -44,7 +41,12 @@ def a_candidate(small: Small, name: str = "small") -> Candidate:
 
 
 def settle(
-    registry: Registry, info: VersionInfo, policy: str = "if_better", gain: float | None = None, fits: bool = True
+    registry: Registry,
+    info: VersionInfo,
+    policy: str = "if_better",
+    gain: float | None = None,
+    fits: bool = True,
+    shadow: int = 0,
 ) -> tuple[bool, str, list[tuple[str | None, str]]]:
     moved: list[tuple[str | None, str]] = []
 
@@ -55,6 +57,7 @@ def settle(
     told = settle_alias(
         registry, info, policy, "roc_auc", compare,  # type: ignore[arg-type]
         moving=lambda before, why: moved.append((before, why)), url=None,
+        shadow_batches=shadow,
     )  # fmt: skip
     return told.promoted, told.reason, moved
 
@@ -140,40 +143,28 @@ def test_settling_twice_moves_and_records_once(binary: Small) -> None:
     assert (promoted, reason, moved) == (True, "it is the champion already", [])
 
 
-@pytest.mark.parametrize(
-    ("challenger", "champion", "gain"),
-    [([1.0, 2.0], [1.0, 3.0], 0.5), ([1.0, 3.0], [1.0, 2.0], -0.5), ([2.0, 2.0], [2.0, 2.0], 0.0)],
-)
-def test_models_are_compared_on_the_same_rows(challenger: list[float], champion: list[float], gain: float) -> None:
-    answers = {"challenger": np.array(challenger), "champion": np.array(champion)}
+def test_a_better_version_becomes_the_challenger_where_a_shadow_is_asked_for(binary: Small) -> None:
+    registry = MemoryRegistry()
+    settle(registry, publish_candidate(registry, a_candidate(binary), PROVENANCE), shadow=3)
+    challenger = publish_candidate(registry, a_candidate(binary), replace(PROVENANCE, fingerprint="f2"))
 
-    found = compare_models(answers.__getitem__, np.array([1.0, 2.0]), champion_version="4", metric="mae")
-
-    assert (found.champion_version, found.rows, found.champion_fits_schema) == ("4", 2, True)
-    assert found.gain is not None
-    assert found.gain.value == pytest.approx(gain)
+    for _ in range(2):
+        promoted, reason, moved = settle(registry, challenger, gain=0.01, shadow=3)
+        assert (promoted, moved) == (False, [])
+        assert "first it scores the next 3 batches beside the champion" in reason
+        assert registry.aliases == {("small", "champion"): "1", ("small", "challenger"): "2"}
 
 
-def test_without_shared_rows_nothing_is_compared() -> None:
-    found = compare_models(lambda who: pytest.fail("asked"), np.empty(0), champion_version="4", metric="mae")
+def test_a_promotion_ends_another_version_s_shadow(binary: Small) -> None:
+    registry = MemoryRegistry()
+    for fingerprint in ("f1", "f2", "f3"):
+        publish_candidate(registry, a_candidate(binary), replace(PROVENANCE, fingerprint=fingerprint))
+    registry.aliases = {("small", "champion"): "1", ("small", "challenger"): "2"}
 
-    assert found == Comparison("4", 0, None)
+    promoted, _, _ = settle(registry, registry.version("small", "3"), gain=0.1)
 
-
-def test_a_champion_that_can_not_score_the_rows_does_not_fit() -> None:
-    found = compare_models(lambda who: None, np.zeros(3), champion_version="4", metric="mae")
-
-    assert found == Comparison("4", 3, None, champion_fits_schema=False)
-
-
-def test_a_model_judges_all_rows_of_batches_that_it_never_saw_and_the_holdout_of_others() -> None:
-    rule = HoldoutRule(kind="key", columns=("id",), salt="s", share=0.5, target="y", default_cutoff=int(0.5 * 2**64))
-    dataset = ds.dataset(pa.table({"id": [f"r{i}" for i in range(40)]}))
-
-    assert unseen_by(dataset, "new", rule, ("old",)).all()
-    held = unseen_by(dataset, "old", rule, ("old",))
-    assert held.tolist() == in_holdout(dataset, rule).tolist()
-    assert 0 < held.sum() < 40
+    assert promoted
+    assert registry.aliases == {("small", "champion"): "3"}
 
 
 def test_the_card_names_columns_and_scores_and_no_value(binary: Small) -> None:
@@ -206,7 +197,8 @@ def test_a_champion_answers_in_the_challengers_class_order(multiclass: Small, tm
     told, out = judged(multiclass, multiclass.raw, tmp_path, "multiclass", ["middle", "new", "low", "high"])
 
     aligned = np.load(out)
-    assert told == {"fits": True}
+    assert told["fits"] is True
+    assert 0 < float(str(told["row_ms"])) < 10_000
     assert np.allclose(aligned.sum(axis=1), 1.0)
     assert aligned[:, [3, 2, 0]] == pytest.approx(own, abs=1e-5)
     assert (aligned[:, 1] < 1e-5).all()
@@ -224,6 +216,19 @@ def test_a_champion_that_can_not_score_says_why(
 
     assert told["fits"] is False
     assert why in str(told["why"])
+
+
+def test_a_batch_is_predicted_in_pieces_like_a_table(small: Small, tmp_path: Path) -> None:
+    pq.write_table(small.raw, tmp_path / "batch.parquet")
+    classes = list(small.problem.classes)
+
+    told = predict_batch(
+        str(small.folder), small.model.digest, [str(tmp_path / "batch.parquet")], str(tmp_path / "out.npy"),
+        kind=small.problem.kind, classes=classes, threads=1, batch_rows=77, memory_mb=1000.0,
+    )  # fmt: skip
+
+    assert told == {"fits": True}
+    assert np.load(tmp_path / "out.npy") == pytest.approx(small.load().predict(small.raw), abs=1e-5)
 
 
 # ---- MLflow ------------------------------------------------------------------------------------------------------
@@ -280,6 +285,19 @@ def test_a_version_in_mlflow_is_loaded_with_its_digest_checked(
     write_checksums(card.parent)
     with pytest.raises(StorageError, match="not the ones that were registered"):
         load_champion("loaded")
+
+
+def test_an_alias_in_mlflow_is_set_and_removed_any_number_of_times(
+    mlflow_registry: ModelRegistry, binary: Small
+) -> None:
+    info = publish_candidate(mlflow_registry, a_candidate(binary, "aliased"), PROVENANCE)
+    mlflow_registry.remove_alias("nothing_of_that_name", "challenger")
+    mlflow_registry.set_alias("aliased", "challenger", info.version)
+    assert mlflow_registry.version("aliased", "1").aliases == ("challenger",)
+
+    for _ in range(2):
+        mlflow_registry.remove_alias("aliased", "challenger")
+        assert mlflow_registry.aliased("aliased", "challenger") is None
 
 
 def test_mlflow_keeps_the_documents_beside_the_model(mlflow_registry: ModelRegistry, binary: Small) -> None:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from automl_assets.core.errors import StorageError
 from automl_assets.core.memory import BatchSize
-from automl_assets.serving.config import PredictionsConfig
 from automl_assets.serving.predict import Scorer, predict_table
 from automl_assets.training.model import Model, ModelCard
 from tests.training.small_models import Small, raw_table
@@ -95,7 +94,7 @@ def test_a_prediction_id_is_the_documented_hash(binary: Small) -> None:
 
 def test_prediction_ids_depend_on_batch_and_version_and_on_nothing_else(binary: Small) -> None:
     def ids(**parts: str) -> list[str]:
-        return scored(binary, binary.raw.slice(0, 20), **parts)[0].column("prediction_id").to_pylist()
+        return scored(binary, binary.raw.slice(0, 20), 1000, **parts)[0].column("prediction_id").to_pylist()
 
     assert ids() == ids()
     assert not {*ids()} & {*ids(batch="tuesday")}
@@ -193,9 +192,3 @@ def test_a_changed_model_scores_nothing(binary: Small, tmp_path: Path) -> None:
             pipeline="p", version="1", batch="b", batch_rows=10, memory_mb=5000, threads=1,
         )  # fmt: skip
     assert not (tmp_path / "out").exists()
-
-
-def test_a_sink_is_for_later() -> None:
-    assert PredictionsConfig().sink is None
-    with pytest.raises(ValueError, match=r"predictions\.sink is not supported"):
-        PredictionsConfig.model_validate({"sink": {"type": "s3"}})
