@@ -1,141 +1,209 @@
-"""Retrains a pipeline when a drift report asks for it, at most once a finding. It reads recorded checks only."""
+"""Starts the retrains that verdicts ask for: one at a time a pipeline, with a cool-down, each exactly once.
+
+A verdict and the action that follows from it are written together by the run that decided. This sensor translates: a
+pending action becomes a run request whose run key is the action's, so that a daemon that is killed anywhere ends with
+one run; a run that is there makes it requested; a run that has ended makes it done, with what came of it.
+"""
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from automl_assets.core.records import Action, now
+from automl_assets.deciding.decide import History, Policy, may_retrain
+from automl_assets.deciding.respond import adjustment, threshold_in_force
+from resources.fit_runner import WORKERS_TAG
 from resources.pipeline_lock import PIPELINE_TAG
+from resources.platform_database import PlatformDatabase
+from resources.records.actions import Actions
+from resources.records.notices import Notices
+from resources.records.verdicts import Verdicts
+from sensors.requests import MOST_TAG_CHARACTERS, TRIGGER_TAG
 
-CHECK = "no_drift"
-ASSET = "drift_report"
-TRIGGER_TAG = "automl/trigger"
-FINDING_TAG = "automl/finding"
+ACTION_TAG = "automl/action"
 REASON_TAG = "automl/reason"
-DRIFT = "drift"
-INTERVAL_SECONDS = 60
+RETRAIN = "retrain"
+INTERVAL_SECONDS = 30
+KEEP_DAYS = 400
+MOST_OUTCOMES = 5
+CLOCK_SLACK = timedelta(hours=1)
+GOING_ON = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A pipeline that the sensor watches, and how often drift may retrain it."""
+    """A pipeline that the sensor watches, and when monitoring may retrain it."""
 
     name: str
-    auto_retrain: bool
-    max_retrains_per_day: int
-    cooldown_hours: float
+    policy: Policy
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A recorded drift check: its place in the event log, and what it asks for."""
-
-    storage_id: int
-    passed: bool
-    action: str
-    finding: str
-    batch: str
-    description: str
-
-
-def build(watched: Sequence[Watched], jobs: Sequence[Any]) -> dg.SensorDefinition:
+def build(
+    watched: Sequence[Watched],
+    jobs: Sequence[Any],
+    database: Callable[[], PlatformDatabase],
+    *,
+    interval_seconds: int = INTERVAL_SECONDS,
+) -> dg.SensorDefinition:
     """One sensor for all pipelines."""
+    by_name = {pipeline.name: pipeline for pipeline in watched}
 
     @dg.sensor(
         name="drift_retraining",
         jobs=list(jobs),
-        minimum_interval_seconds=INTERVAL_SECONDS,
-        description="Requests a retrain for each drift finding that carries enough of a model's importance, once.",
+        minimum_interval_seconds=interval_seconds,
+        description="Starts the retrains that verdicts ask for: one at a time a pipeline, with a cool-down, each once.",
     )
-    def drift_retraining(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        seen: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
-        found = newest_evaluations(context.instance, [pipeline.name for pipeline in watched])
-        requests: list[dg.RunRequest] = []
-        skipped: list[str] = []
-        for pipeline in watched:
-            evaluated = found.get(pipeline.name)
-            if evaluated is None or evaluated.storage_id <= seen.get(pipeline.name, 0):
-                continue
-            answer = answer_finding(pipeline, evaluated, retrain_times(context.instance, pipeline.name), time.time())
-            if answer.wait:
-                skipped.append(f"{pipeline.name}: {answer.reason}")
-                continue
-            seen[pipeline.name] = evaluated.storage_id
-            if answer.retrain:
-                requests.append(_request(pipeline.name, evaluated))
-            else:
-                skipped.append(f"{pipeline.name}: {answer.reason}")
+    def drift_retraining(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        records = database()
+        requests, told = _Tick(context.instance, records, by_name, now()).run()
+        cursor = _purged_daily(records, context.cursor)
         if requests:
-            return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
-        reason = "; ".join(skipped) or f"No new drift finding in {len(watched)} pipelines."
-        return dg.SensorResult(skip_reason=reason, cursor=json.dumps(seen))
+            return dg.SensorResult(run_requests=requests, cursor=cursor)
+        reason = "; ".join(told) or f"No verdict on {len(watched)} pipelines asks for a retrain."
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
     return drift_retraining
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What to do about a finding: retrain, leave it, or look again at the next tick (`wait`)."""
+class _Tick:
+    """One look at what is asked for and what is going on."""
 
-    retrain: bool
-    wait: bool
-    reason: str
+    instance: dg.DagsterInstance
+    records: PlatformDatabase
+    watched: Mapping[str, Watched]
+    at: datetime
+
+    def run(self) -> tuple[list[dg.RunRequest], list[str]]:
+        """The requests, and what people are told about everything else."""
+        actions = Actions(self.records)
+        unfinished: dict[str, list[Action]] = {}
+        for action in actions.unfinished(RETRAIN):
+            if action.pipeline in self.watched:
+                unfinished.setdefault(action.pipeline, []).append(action)
+        times = self._requested(actions) if unfinished else {}
+        requests: list[dg.RunRequest] = []
+        told: list[str] = []
+        for pipeline, asked in unfinished.items():
+            waiting = [action for action in asked if not self._goes_on(actions, action, told)]
+            if waiting:
+                self._start(actions, pipeline, waiting, times.get(pipeline, []), requests, told)
+        return requests, told
+
+    def _requested(self, actions: Actions) -> dict[str, list[datetime]]:
+        """When each pipeline's retrains of the last day were; one of tomorrow was noted by a clock that was wrong."""
+        found = actions.requested_since(RETRAIN, self.at - timedelta(days=1))
+        return {name: [then for then in times if then - self.at < CLOCK_SLACK] for name, times in found.items()}
+
+    def _goes_on(self, actions: Actions, action: Action, told: list[str]) -> bool:
+        """Whether an action's run is there; a run that has ended finishes the action."""
+        run = next(iter(self.instance.get_run_records(_runs_of(action), limit=1)), None)
+        if run is None and action.state == "pending":
+            return False
+        if run is None:
+            actions.finish(action, "failed", "its run is gone")
+            told.append(f"{action.pipeline}: the retrain's run is gone")
+            return True
+        if action.state == "pending":
+            actions.request(action, run.dagster_run.run_id, run.create_timestamp)
+        if run.dagster_run.is_finished:
+            told.append(f"{action.pipeline}: {self._finish(actions, action, run.dagster_run)}")
+        else:
+            told.append(f"{action.pipeline}: a retrain is running (run {run.dagster_run.run_id[:8]})")
+        return True
+
+    def _finish(self, actions: Actions, action: Action, run: dg.DagsterRun) -> str:
+        if not run.is_success:
+            outcome = f"the retrain {run.status.value.lower()} (run {run.run_id[:8]})"
+            actions.finish(action, "failed", outcome)
+            return outcome
+        found = registered_by(self.instance, action.pipeline, run.run_id)
+        outcome = f"version {found['version']}: {found['reason']}" if found else "the retrain ended without a version"
+        actions.finish(action, "done", outcome, payload=_registered(found))
+        self._adjust(actions, action.pipeline)
+        return outcome
+
+    def _adjust(self, actions: Actions, pipeline: str) -> None:
+        """Raise the threshold where retrains for drift alone have come to nothing."""
+        configured = self.watched[pipeline].policy.importance_share
+        adjusted = actions.of(pipeline, kinds=["adjust"], most=1)
+        finished = actions.of(pipeline, kinds=[RETRAIN], most=MOST_OUTCOMES)
+        raised = adjustment(threshold_in_force(configured, adjusted), configured, finished)
+        if raised is not None:
+            actions.add(raised)
+
+    def _start(
+        self,
+        actions: Actions,
+        pipeline: str,
+        waiting: Sequence[Action],
+        times: Sequence[datetime],
+        requests: list[dg.RunRequest],
+        told: list[str],
+    ) -> None:
+        """Request the newest of a pipeline's pending retrains if it may start; it covers the older ones."""
+        *older, newest = waiting
+        for action in older:
+            actions.finish(action, "cancelled", f"covered by the retrain that {newest.payload.get('batch')} asked for")
+        job = f"{pipeline}_train"
+        running = self.instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(GOING_ON)), limit=1)
+        history = History(retrains=times, in_flight=bool(running))
+        guard = may_retrain(self.watched[pipeline].policy, history, self.at)
+        if guard.allowed:
+            requests.append(_request(job, newest))
+        else:
+            told.append(f"{pipeline}: {guard.reason}")
 
 
-def answer_finding(pipeline: Watched, evaluated: Evaluated, retrains: Sequence[float], now: float) -> Answer:
-    """Decide about one finding; `retrains` are the times at which drift retrained this pipeline, newest first."""
-    if evaluated.passed or evaluated.action != "retrain":
-        return Answer(False, False, "drift asks for no retrain")
-    if not pipeline.auto_retrain:
-        return Answer(False, False, f"a retrain is up for review (auto_retrain is off): {evaluated.description}")
-    if retrains and now - retrains[0] < pipeline.cooldown_hours * 3600:
-        return Answer(False, True, f"cooling down for {pipeline.cooldown_hours:g} h after the last retrain")
-    today = sum(now - then < 86_400 for then in retrains)
-    if today >= pipeline.max_retrains_per_day:
-        return Answer(False, True, f"{today} retrains in a day, which is the most allowed")
-    return Answer(True, False, evaluated.description)
+def _runs_of(action: Action) -> dg.RunsFilter:
+    return dg.RunsFilter(tags={PIPELINE_TAG: action.pipeline, ACTION_TAG: action.key})
 
 
-def newest_evaluations(instance: dg.DagsterInstance, pipelines: Sequence[str]) -> dict[str, Evaluated]:
-    """Each pipeline's latest recorded drift check, in one query."""
-    keys = {dg.AssetCheckKey(dg.AssetKey([name, ASSET]), CHECK): name for name in pipelines}
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
-    found: dict[str, Evaluated] = {}
-    for key, record in records.items():
-        evaluation = record.evaluation if record is not None else None
-        if record is None or evaluation is None:
-            continue
-        metadata = {name: value.value for name, value in evaluation.metadata.items()}
-        found[keys[key]] = Evaluated(
-            storage_id=record.id,
-            passed=evaluation.passed,
-            action=str(metadata.get("action", "none")),
-            finding=str(metadata.get("finding", record.id)),
-            batch=str(metadata.get("batch", "")),
-            description=evaluation.description or "",
-        )
-    return found
-
-
-def retrain_times(instance: dg.DagsterInstance, pipeline: str) -> list[float]:
-    """When drift retrained a pipeline in the last day, newest first, in seconds since 1970."""
-    runs = instance.get_run_records(
-        dg.RunsFilter(
-            tags={PIPELINE_TAG: pipeline, TRIGGER_TAG: DRIFT}, created_after=datetime.now(UTC) - timedelta(days=1)
-        )
-    )
-    return sorted((record.create_timestamp.timestamp() for record in runs), reverse=True)
-
-
-def _request(pipeline: str, evaluated: Evaluated) -> dg.RunRequest:
-    tags: Mapping[str, str] = {
-        PIPELINE_TAG: pipeline,
-        TRIGGER_TAG: DRIFT,
-        FINDING_TAG: evaluated.finding,
-        REASON_TAG: evaluated.description[:250],
+def _request(job: str, action: Action) -> dg.RunRequest:
+    tags = {
+        PIPELINE_TAG: action.pipeline,
+        TRIGGER_TAG: "monitoring",
+        ACTION_TAG: action.key,
+        REASON_TAG: action.reason[:MOST_TAG_CHARACTERS],
     }
-    return dg.RunRequest(run_key=f"drift-{evaluated.finding}", job_name=f"{pipeline}_train", tags=dict(tags))
+    if "workers" in action.payload:
+        tags[WORKERS_TAG] = str(action.payload["workers"])
+    return dg.RunRequest(run_key=f"{action.pipeline}-{action.key}", job_name=job, tags=tags)
+
+
+def registered_by(instance: dg.DagsterInstance, pipeline: str, run_id: str) -> dict[str, Any]:
+    """What a training run registered: its metadata (version, promoted, reason); empty where it registered nothing."""
+    key = dg.AssetKey([pipeline, "registered_model"])
+    filtered = dg.AssetRecordsFilter(asset_key=key)
+    for record in instance.fetch_materializations(filtered, limit=MOST_OUTCOMES).records:
+        materialization = record.asset_materialization
+        if record.run_id == run_id and materialization is not None:
+            return {name: value.value for name, value in materialization.metadata.items()}
+    return {}
+
+
+def _registered(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {"promoted": bool(found.get("promoted")), "version": str(found["version"])} if found else {}
+
+
+def _purged_daily(records: PlatformDatabase, cursor: str | None) -> str:
+    """Delete what is older than 400 days, once a day; the cursor that says so."""
+    today = now().date().isoformat()
+    if cursor and json.loads(cursor).get("purged") == today:
+        return cursor
+    before = now() - timedelta(days=KEEP_DAYS)
+    Verdicts(records).purge(before)
+    Actions(records).purge(before)
+    Notices(records).purge(before)
+    return json.dumps({"purged": today})
