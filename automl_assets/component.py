@@ -1,6 +1,7 @@
 """AutoMLPipeline, a Dagster component: one `defs.yaml` becomes the graph of one pipeline.
 
-batch side  raw_table, quality_report, predictions, drift_report, performance_report   job <name>_score
+batch side  raw_table, quality_report, predictions, drift_report,
+            performance_report, verdict                                                job <name>_score
 model side  training_window, problem, cleaning_plan, clean_table, tuning_study,
             trained_model, evaluation, registered_model, champion                      job <name>_train
 """
@@ -14,7 +15,9 @@ import dagster as dg
 from pydantic import BaseModel
 
 from automl_assets.cleaning import assets as cleaning
+from automl_assets.core.config import REVEAL
 from automl_assets.core.steps import Step
+from automl_assets.deciding import assets as deciding
 from automl_assets.evaluation import assets as evaluation
 from automl_assets.ingestion import assets as ingestion
 from automl_assets.monitoring import assets as monitoring
@@ -31,7 +34,19 @@ from resources.pipeline_lock import PIPELINE_TAG
 from resources.steps import asset_key
 from sensors.schedules import schedules_of
 
-STAGES = (ingestion, quality, problems, cleaning, tuning, training, evaluation, registration, serving, monitoring)
+STAGES = (
+    ingestion,
+    quality,
+    problems,
+    cleaning,
+    tuning,
+    training,
+    evaluation,
+    registration,
+    serving,
+    monitoring,
+    deciding,
+)
 
 
 class AutoMLPipeline(dg.Component, dg.Resolvable):
@@ -48,7 +63,7 @@ class AutoMLPipeline(dg.Component, dg.Resolvable):
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "AutoMLPipeline":
         """The component, with ``{{ env.NAME }}`` filled in."""
-        resolved: Any = context.resolve_value(model.model_dump(mode="json"))
+        resolved: Any = context.resolve_value(model.model_dump(mode="json", context={REVEAL: True}))
         return cls(PipelineConfig.model_validate(resolved))
 
     @classmethod

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from automl_assets.cleaning.config import CleaningConfig
-from automl_assets.core.config import Section, only_for_now
+from automl_assets.core.config import Section
 from automl_assets.core.errors import ConfigError
 from automl_assets.core.fingerprint import digest_of, digest_of_file
 from automl_assets.ingestion.config import BatchesConfig, ScheduleConfig, SourceField, WindowConfig
-from automl_assets.monitoring.config import MonitoringConfig
+from automl_assets.monitoring.config import LabelsConfig, MonitoringConfig
 from automl_assets.problems.config import ColumnsConfig, ProblemConfig
 from automl_assets.quality.config import QualityConfig
 from automl_assets.registration.config import RegistrationConfig
@@ -27,13 +27,13 @@ class PipelineConfig(Section):
     source: SourceField = Field(description="Where the table comes from.")
     target: str = Field(min_length=1, description="The column to predict.")
     owner: str | None = Field(default=None, description="Who answers for it: an e-mail address or `team:name`.")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2_000_000_000, description="Estimators take no larger one.")
     columns: ColumnsConfig = ColumnsConfig()
     problem: ProblemConfig = ProblemConfig()
     quality: QualityConfig = QualityConfig()
     batches: BatchesConfig = BatchesConfig()
     training_window: WindowConfig = WindowConfig()
-    labels: dict[str, Any] | None = None
+    labels: LabelsConfig | None = None
     cleaning: CleaningConfig = CleaningConfig()
     features: FeaturesConfig = FeaturesConfig()
     tuning: TuningConfig = TuningConfig()
@@ -42,16 +42,18 @@ class PipelineConfig(Section):
     monitoring: MonitoringConfig = MonitoringConfig()
     schedule: ScheduleConfig = ScheduleConfig()
 
-    @field_validator("labels")
-    @classmethod
-    def _later(cls, value: Any) -> Any:
-        return only_for_now(value, None, "labels")
-
     def located(self, folder: Path) -> "PipelineConfig":
         """The same pipeline with relative paths resolved against the YAML file's folder."""
         contract = self.quality.contract
         quality = QualityConfig(contract=str((folder / contract).resolve())) if contract else self.quality
-        return self.model_copy(update={"source": self.source.located(folder), "quality": quality})
+        labels = self.labels
+        if labels is not None:
+            labels = labels.model_copy(update={"source": labels.source.located(folder)})
+        source = self.source.located(folder)
+        predictions = self.predictions.located(folder)
+        return self.model_copy(
+            update={"source": source, "quality": quality, "labels": labels, "predictions": predictions}
+        )
 
     def source_version(self, batch: str) -> str:
         """What a batch is made from: its source's bytes, and the contract that it is held against.
@@ -69,6 +71,10 @@ class PipelineConfig(Section):
         return digest_of(digests)
 
     def section(self, *names: str) -> dict[str, Any]:
-        """Some sections as JSON-able values: what a step's fingerprint hashes."""
-        document = self.model_dump(mode="json", include=set(names))
-        return {name: document[name] for name in names}
+        """Some sections, or parts of them (``monitoring.engine``), as JSON-able values: what a fingerprint hashes."""
+        document = self.model_dump(mode="json", include={name.partition(".")[0] for name in names})
+        found: dict[str, Any] = {}
+        for name in names:
+            section, _, part = name.partition(".")
+            found[name] = document[section][part] if part else document[section]
+        return found

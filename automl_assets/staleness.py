@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.records import Answer
 from automl_assets.core.steps import Step
 from automl_assets.core.values import RawTable, Value
+from automl_assets.ingestion.window import why_excluded
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.quality.report import quarantine_reasons
 from automl_assets.steps import ARRIVAL, MODEL_SIDE, SCORING
@@ -40,22 +42,38 @@ class Stale:
 
 
 def find_stale(
-    config: PipelineConfig, stored: Stored, batches: Sequence[str], alias_version: Callable[[], str | None]
+    config: PipelineConfig,
+    stored: Stored,
+    batches: Sequence[str],
+    alias_version: Callable[[], str | None],
+    *,
+    version: Callable[[str], str] | None = None,
+    answers: Mapping[str, Answer] | None = None,
+    labels: Callable[[str], str] = lambda _: "none",
 ) -> Stale:
     """Compare each step's fingerprint with what is stored, in the graph's order.
 
     Args:
         batches: the keys of all batches; ``["all"]`` for a pipeline without.
         alias_version: the version that the champion alias points at; asked only when all before it is up to date.
+        version: what a batch is made from; its source's bytes by default.
+        answers: what people answered about batches in quarantine.
+        labels: what identifies the labels of a batch that came later.
 
     Raises:
         SourceError: a batch's source can't be read.
     """
-    raw: dict[str, dict[str, str]] = {batch: {"source": config.source_version(batch)} for batch in batches}
+    version = version or config.source_version
+    answers = answers or {}
+    raw: dict[str, dict[str, str]] = {batch: {"source": version(batch), "labels": labels(batch)} for batch in batches}
     arrival = {batch: _walk(config, stored, ARRIVAL, batch, raw[batch]) for batch in batches}
-    quarantined = _in_quarantine(config, stored, raw)
+    quarantined = _in_quarantine(config, stored, raw, answers)
     arrival |= dict.fromkeys(quarantined, ())
-    every = {"raw_table": digest_of({batch: raw[batch].get("raw_table", "") for batch in sorted(batches)})}
+    every = {
+        "raw_table": digest_of({batch: raw[batch].get("raw_table", "") for batch in sorted(batches)}),
+        "answers": digest_of({batch: answers[batch] for batch in sorted(answers)}),
+        "labels": digest_of({batch: raw[batch]["labels"] for batch in sorted(batches)}),
+    }
     model = MODEL_SIDE
     if all("raw_table" in versions for versions in raw.values()):
         model = _walk(config, stored, MODEL_SIDE[:-1], WHOLE, every) or _walk(
@@ -83,8 +101,8 @@ def _walk(
 
 
 def _in_quarantine(
-    config: PipelineConfig, stored: Stored, raw: Mapping[str, Mapping[str, str]]
-) -> dict[str, list[str]]:
+    config: PipelineConfig, stored: Stored, raw: Mapping[str, Mapping[str, str]], answers: Mapping[str, Answer]
+) -> dict[str, Sequence[str]]:
     """Why batches are in quarantine; the one table of a pipeline without batches fails the run instead."""
     if config.batches.kind == "none":
         return {}
@@ -93,8 +111,9 @@ def _in_quarantine(
         batch: stored.find(config.name, step.name, batch, step.fingerprint(config, versions))
         for batch, versions in raw.items()
     }
-    reasons = {batch: quarantine_reasons(raw.checks) for batch, raw in read.items() if isinstance(raw, RawTable)}
-    return {batch: why for batch, why in reasons.items() if why}
+    failed = {batch: quarantine_reasons(raw.checks) for batch, raw in read.items() if isinstance(raw, RawTable)}
+    why = {batch: why_excluded(reasons, answers.get(batch)) for batch, reasons in failed.items()}
+    return {batch: [reason] for batch, reason in why.items() if reason}
 
 
 def _champion_version(

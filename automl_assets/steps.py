@@ -2,6 +2,7 @@
 
 from automl_assets.cleaning.steps import CLEAN_TABLE, CLEANING_PLAN
 from automl_assets.core.steps import Step
+from automl_assets.deciding.steps import VERDICT
 from automl_assets.evaluation.steps import EVALUATION
 from automl_assets.ingestion.steps import RAW_TABLE, TRAINING_WINDOW
 from automl_assets.monitoring.steps import DRIFT_REPORT, PERFORMANCE_REPORT
@@ -24,6 +25,6 @@ MODEL_SIDE: tuple[Step, ...] = (
     REGISTERED_MODEL,
     CHAMPION,
 )
-SCORING: tuple[Step, ...] = (PREDICTIONS, DRIFT_REPORT, PERFORMANCE_REPORT)
+SCORING: tuple[Step, ...] = (PREDICTIONS, DRIFT_REPORT, PERFORMANCE_REPORT, VERDICT)
 BATCH_SIDE: tuple[Step, ...] = ARRIVAL + SCORING
 ALL: tuple[Step, ...] = ARRIVAL + MODEL_SIDE + SCORING

@@ -87,12 +87,13 @@ def test_ten_lines_are_enough_and_the_rest_has_the_documented_defaults() -> None
         ("  columns:\n    exclude:\n      - a\n      - 3\n", 9, "columns.exclude.1: Input should be a valid string"),
         ("  registration: {promote: sometimes}\n", 6, "registration.promote: Input should be 'if_better'"),
         ("  cleaning: yes please\n", 6, "cleaning: Input should be"),
-        ("  labels: {source: x}\n", 6, "labels: labels is not supported by this version"),
+        ("  labels: {source: x}\n", 6, "labels.source: Input should be a valid dictionary"),
         (
             "  columns: {time: day, group: shop}\n",
             6,
             "columns: columns.time and columns.group can't both decide the holdout",
         ),
+        ("  seed: 3000000000\n", 6, "seed: Input should be less than or equal to 2000000000 (it is 3000000000)."),
         ("  seed: 1\n  seed: 2\n", 7, "The key 'seed' stands twice."),
         ("  seed: [1\n", 7, "This is not valid YAML: "),
         ("\tseed: 1\n", 6, "This is not valid YAML: "),
@@ -114,7 +115,7 @@ def test_what_is_wrong_is_told_with_its_line(more: str, line: int, told: str) ->
     [
         (
             "{type: cvs, path: a}",
-            "source: Unknown source type 'cvs'. Did you mean 'csv'? Known: bundled, csv, parquet.",
+            "source: Unknown source type 'cvs'. Did you mean 'csv'? Known: bundled, csv, parquet, sql.",
         ),
         ("{type: csv, path: a, seperator: ';'}", "Unknown key 'source.seperator'. Did you mean 'separator'?"),
         ("{type: csv, path: a, separator: ab}", "source.separator: String should have at most 1 character"),

@@ -214,6 +214,20 @@ def run_pipeline(
     return runs.run_command(name, until=until, overrides=overrides or [], force=force, as_json=as_json)
 
 
+@app.command()
+def backfill(
+    name: Name,
+    first: Annotated[str, typer.Option("--from", metavar="BATCH", help="The first batch, or the first day.")],
+    last: Annotated[str, typer.Option("--to", metavar="BATCH", help="The last one, included.")],
+    force: Annotated[bool, typer.Option("--force", help="Compute again what is up to date.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Read, score and compare old batches in one process; monitoring records it and does not act."""
+    from automl_assets.cli.backfill import backfill_command
+
+    return backfill_command(name, first, last, force=force, as_json=as_json)
+
+
 # ---- models ----------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +266,61 @@ def rollback(name: Name, reason: Reason, as_json: AsJson = False) -> None:
     from automl_assets.cli.display import print_act
 
     emit(models.rollback(name, reason), as_json, print_act)
+
+
+@app.command()
+def compare(
+    name: Name,
+    first: Annotated[str, typer.Argument(metavar="V1", help="A version.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="The version that is held against it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Two versions on the stored rows that neither was trained on."""
+    from automl_assets.cli import models
+    from automl_assets.cli.display_models import print_compare
+
+    emit(models.compare(name, first, second), as_json, print_compare)
+
+
+# ---- monitoring ------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def history(
+    name: Name,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many of each, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Every verdict, action and move of the champion, with its reasons."""
+    from automl_assets.cli import watch
+    from automl_assets.cli.display_watch import print_history
+
+    emit(watch.history(name, most), as_json, print_history)
+
+
+@app.command()
+def review(
+    name: Name,
+    accept: Annotated[str | None, typer.Option("--accept", metavar="ID", help="Take the batch, or retrain.")] = None,
+    reject: Annotated[str | None, typer.Option("--reject", metavar="ID", help="Leave the batch out, or don't.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded with your name.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What waits for a person's answer, or the answer to it."""
+    from automl_assets.cli import watch
+    from automl_assets.cli.display_watch import print_review
+
+    emit(watch.review(name, accept, reject, reason), as_json, print_review)
+
+
+@app.command()
+def alerts(name: Name, as_json: AsJson = False) -> int:
+    """Send a test message to every channel that hears of a pipeline."""
+    from automl_assets.cli import alerts as channels
+
+    document = channels.send_test(name)
+    emit(document, as_json, channels.print_alerts)
+    return 0 if all(found["ok"] for found in document["channels"]) else 1
 
 
 @app.command()

@@ -118,7 +118,8 @@ class RunDisplay:
 # ---- results ---------------------------------------------------------------------------------------------------
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> "Table":
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> "Table":
+    """A small table; `right` are the positions of the columns that align right."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -145,12 +146,12 @@ def print_run(document: dict[str, Any]) -> None:
             for m in document["leaderboard"][:MOST_ROWS]
         ]  # fmt: skip
         console.print()
-        console.print(_table(columns, rows, right=range(1, 7)))
+        console.print(table_of(columns, rows, right=range(1, 7)))
     if "holdout" in document:
         _print_holdout(console, document)
     if "model" in document:
         model = document["model"]
-        alias = "champion" if model["alias"] else "not promoted"
+        alias = model["alias"] or "not promoted"
         console.print(f"Registered as [bold]{name} version {model['version']}[/] ({alias}: {model['reason']}).")
     for warning in document["warnings"]:
         console.print(f"[yellow]Note:[/] {warning}", markup=True)
@@ -209,13 +210,13 @@ def print_profile(document: dict[str, Any]) -> None:
         (c["name"], c["type"], c["role"], f"{c['missing_share']:.1%}", f"{c['distinct']:,}")
         for c in document["columns"]
     ]
-    console.print(_table(["column", "type", "role", "missing", "distinct"], rows, right=(3, 4)))
+    console.print(table_of(["column", "type", "role", "missing", "distinct"], rows, right=(3, 4)))
     if document["findings"]:
         console.print()
         found = [
             (f["severity"], f["column"] or "—", f["code"], f"{f['count']:,}", f["advice"]) for f in document["findings"]
         ]
-        console.print(_table(["", "column", "finding", "cells", "advice"], found, right=(3,)))
+        console.print(table_of(["", "column", "finding", "cells", "advice"], found, right=(3,)))
     for key in ("html", "contract"):
         if key in document:
             console.print(f"\nWrote {document[key]}")
@@ -229,7 +230,7 @@ def print_clean(document: dict[str, Any]) -> None:
     )
     rows = [(o["operation"], o["column"], f"{o['changed']:,}", o["reason"]) for o in document["operations"]]
     if rows:
-        console.print(_table(["operation", "column", "cells", "why"], rows, right=(2,)))
+        console.print(table_of(["operation", "column", "cells", "why"], rows, right=(2,)))
     console.print(f"Plan: {document['plan']}\nChanges, a row a cell: {document['changes']}")
 
 
@@ -243,7 +244,7 @@ def print_drift(document: dict[str, Any]) -> None:
         (f["name"], f["test"], _short(f["effect"]), _short(f["psi"]), _short(f["q_value"]), f["reason"])
         for f in document["features"]
     ]
-    console.print(_table(["feature", "test", "effect", "PSI", "q", ""], shown, right=(2, 3, 4)))
+    console.print(table_of(["feature", "test", "effect", "PSI", "q", ""], shown, right=(2, 3, 4)))
 
 
 def _short(value: float | None) -> str:
@@ -263,7 +264,7 @@ def print_list(document: dict[str, Any]) -> None:
         )
         for p in document["pipelines"]
     ]
-    out().print(_table(["pipeline", "target", "champion", "holdout", "last run", "status"], rows))
+    out().print(table_of(["pipeline", "target", "champion", "holdout", "last run", "status"], rows))
 
 
 def print_show(document: dict[str, Any]) -> None:
@@ -272,10 +273,10 @@ def print_show(document: dict[str, Any]) -> None:
     for key, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             console.print(f"\n[bold]{key}[/]")
-            console.print(_table(list(value[0]), [list(row.values()) for row in value[:40]]))
+            console.print(table_of(list(value[0]), [list(row.values()) for row in value[:40]]))
         elif isinstance(value, dict):
             console.print(f"\n[bold]{key}[/]")
-            console.print(_table(["", ""], list(value.items())))
+            console.print(table_of(["", ""], list(value.items())))
         else:
             console.print(f"[dim]{key}[/]  {value}", markup=True)
 

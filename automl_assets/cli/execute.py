@@ -1,26 +1,30 @@
 """Running what is stale of a pipeline in this process, in the persistent Dagster instance."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from automl_assets.core.errors import AutoMLError, InputError, JobError, SourceError, unknown_name
-from automl_assets.core.progress import tell_waiting
+from automl_assets.cli.arrivals import receive_files
+from automl_assets.cli.home import locked, open_instance, registry_of
+from automl_assets.core.errors import AutoMLError, InputError, JobError, SourceError, bounded, unknown_name
 from automl_assets.core.steps import Step
 from automl_assets.definitions import definitions_of
+from automl_assets.ingestion.assets import labels_versions
+from automl_assets.ingestion.feed import Feed
+from automl_assets.ingestion.window import answers_about
 from automl_assets.pipeline import PipelineConfig
-from automl_assets.staleness import WHOLE, find_stale
+from automl_assets.staleness import WHOLE, Stale, find_stale
 from automl_assets.steps import ALL, ARRIVAL, MODEL_SIDE, SCORING
+from resources.fit_runner import shared_runner
 from resources.locks import Holder
-from resources.model_registry import ModelRegistry
-from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG, PipelineLock
+from resources.pipeline_lock import PIPELINE_TAG, PROCESS_TAG
+from resources.platform_database import PlatformDatabase, PlatformRecords
+from resources.records.quarantine import Quarantine
 from resources.settings import Settings
-from resources.steps import FORCE_TAG, asset_key, partitions_of
+from resources.steps import FORCE_TAG, asset_key, failure_said, partitions_of
 from resources.table_store import TableStore
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -28,10 +32,16 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class Executed:
-    """The runs that were needed: none when everything was up to date."""
+    """The runs that were needed: none when everything was up to date.
+
+    unread: batches that could not be read, with the reason; they are tried again. told: what people should know of
+    files that are no batch yet and of windows without rows.
+    """
 
     run_ids: list[str] = field(default_factory=list)
     quarantined: dict[str, Sequence[str]] = field(default_factory=dict)
+    unread: dict[str, InputError] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
 
 class PipelineRun:
@@ -43,7 +53,9 @@ class PipelineRun:
         self.config = config
         self.settings = settings
         self.store = TableStore(home=str(settings.home))
-        self.registry = ModelRegistry(home=str(settings.home), tracking_uri=settings.mlflow_tracking_uri)
+        self.registry = registry_of(settings)
+        self.database = PlatformDatabase.of(settings.home, settings.database_url)
+        self.feed = Feed.of(config)
         self._until = until
         self._force = force
         self.executed = Executed()
@@ -54,48 +66,101 @@ class PipelineRun:
         Raises:
             AutoMLError: a step failed; what was finished before stays.
         """
-        self.settings.prepare_home()
-        os.environ["DAGSTER_HOME"] = str(self.settings.dagster_home)
-        name = self.config.name
-        lock = PipelineLock(home=str(self.settings.home), database_url=self.settings.database_url)
-        with lock.holding(name, f"automl run {name}", partial(tell_waiting, name)):
+        with locked(self.settings, self.config.name, "run"):
             return self._execute()
 
     def _execute(self) -> Executed:
         batches = self._batches()
-        stale = find_stale(self.config, self.store, batches, self._alias_version)
+        stale = self._stale(batches)
         if stale.nothing() and not self._force:
             return self.executed
-        with dg.DagsterInstance.get() as instance:
-            jobs = _Jobs(self.config, self.settings, instance, self.executed, force=self._force)
+        shared_runner(self.settings.home / "logs" / "fits.log")  # it imports what the fits need meanwhile
+        with open_instance(self.settings) as instance:
+            jobs = BatchJobs(self.config, self.settings, instance, self.executed, force=self._force)
             jobs.add_partitions(batches)
             for batch in batches:
                 if stale.arrival[batch] or self._force:
                     self._receive(jobs, batch)
+            batches = self._read_of(batches)
+            self._watch(jobs, [batch for batch in batches if stale.arrival[batch]])
             if (stale.model or any(stale.arrival.values()) or self._force) and self._wanted(MODEL_SIDE):
                 jobs.train(self._wanted(MODEL_SIDE))
-            after = find_stale(self.config, self.store, batches, self._alias_version)
+            after = self._stale(batches)
             self.executed.quarantined = dict(after.quarantined)
             for batch in (batch for batch in batches if batch not in after.quarantined):
                 if (after.scoring[batch] or self._force) and self._wanted(SCORING):
                     jobs.run_batch(batch, self._wanted(SCORING))
         return self.executed
 
-    def _batches(self) -> list[str]:
-        if self.config.batches.kind == "none":
-            return [WHOLE]
-        landed = self.config.source.landed(self.config.batches.glob)
-        if not landed:
-            raise SourceError("No file has landed yet.", where=self.config.name, remedy="Check source.path and glob.")
-        return landed
+    def _stale(self, batches: Sequence[str]) -> Stale:
+        quarantine = Quarantine(self.database).of(self.config.name) if self.config.batches.kind != "none" else []
+        digests = {batch: self.feed.digest(batch) for batch in batches} if quarantine else {}
+        records = PlatformRecords(home=str(self.settings.home), database_url=self.settings.database_url)
+        accepted = {row.batch: row.actor for row in reversed(quarantine) if row.answer == "accepted"}
+        answers = answers_about(digests, quarantine)
+        versions = labels_versions(self.config, batches, records)
+        return find_stale(
+            self.config,
+            self.store,
+            batches,
+            self._alias_version,
+            version=lambda batch: self.feed.version(
+                batch, accepted[batch] if answers.get(batch) == "accepted" else None
+            ),
+            answers=answers,
+            labels=versions.__getitem__,
+        )
 
-    def _receive(self, jobs: "_Jobs", batch: str) -> None:
-        """Read a batch. One of many that fails its checks is put aside; the others go on."""
+    def _batches(self) -> list[str]:
+        """The batches there are; new files are recognised and written down first."""
+        if self.config.batches.kind == "files":
+            known, told = receive_files(self.config, self.database)
+            self.feed = self.feed.knowing(known)
+            self.executed.told += told
+        batches = self.feed.keys()
+        empty = [batch for batch in batches if self.feed.is_empty(batch)]
+        if empty:
+            self.executed.told.append(f"no row lies in {bounded(empty, 5)}")
+        found = [batch for batch in batches if batch not in set(empty)]
+        if not found:
+            raise SourceError(
+                "No batch has landed yet." if not self.executed.told else f"No batch: {'; '.join(self.executed.told)}.",
+                where=self.config.name,
+                remedy="Check source.path, batches.glob and batches.marker."
+                if self.config.batches.kind == "files"
+                else "Check batches.start and batches.time_column.",
+            )
+        return found
+
+    def _receive(self, jobs: "BatchJobs", batch: str) -> None:
+        """Read a batch. One of many that fails its checks, or can't be read, is put aside; the others go on."""
         try:
             jobs.run_batch(batch, self._wanted(ARRIVAL))
         except InputError as error:
-            if self.config.batches.kind == "none" or error.code != "check_failed":
+            if self.config.batches.kind == "none":
                 raise
+            if error.code != "check_failed":
+                self.executed.unread[batch] = error
+
+    def _watch(self, jobs: "BatchJobs", arrived: Sequence[str]) -> None:
+        """Let the champion judge what arrived before anything is trained on it: what it puts aside stays out."""
+        if self.config.batches.kind == "none" or not self._wanted(SCORING) or self._alias_version() is None:
+            return
+        quarantined = self._stale(arrived).quarantined
+        for batch in (batch for batch in arrived if batch not in quarantined):
+            jobs.run_batch(batch, self._wanted(SCORING))
+
+    def _read_of(self, batches: Sequence[str]) -> list[str]:
+        """The batches that could be read.
+
+        Raises:
+            InputError: none could; the first one's reason.
+        """
+        unread = self.executed.unread
+        self.executed.told += [f"batch {batch} could not be read: {error}" for batch, error in unread.items()]
+        if len(unread) == len(batches):
+            raise next(iter(unread.values()))
+        return [batch for batch in batches if batch not in unread]
 
     def _wanted(self, steps: Sequence[Step]) -> list[Step]:
         """The steps up to the one that --until names."""
@@ -109,7 +174,7 @@ class PipelineRun:
         return info.version if info else None
 
 
-class _Jobs:
+class BatchJobs:
     """Executes the two jobs of a pipeline in this process."""
 
     def __init__(
@@ -120,6 +185,7 @@ class _Jobs:
         executed: Executed,
         *,
         force: bool,
+        tags: Mapping[str, str] | None = None,
     ):
         self._config = config
         self._instance = instance
@@ -129,13 +195,14 @@ class _Jobs:
             PROCESS_TAG: Holder.this_process(f"automl run {config.name}").to_text(),
             "automl/actor": settings.actor,
             **({FORCE_TAG: "true"} if force else {}),
+            **(tags or {}),
         }
         self._definitions = definitions_of([config], settings)
 
     def add_partitions(self, batches: Sequence[str]) -> None:
         """Make the landed batches known to Dagster."""
         partitions = partitions_of(self._config)
-        if partitions is not None and partitions.name is not None:
+        if isinstance(partitions, dg.DynamicPartitionsDefinition) and partitions.name is not None:
             self._instance.add_dynamic_partitions(partitions.name, list(batches))
 
     def run_batch(self, batch: str, steps: Sequence[Step]) -> None:
@@ -182,10 +249,9 @@ def failure_of(events: Sequence[dg.DagsterEvent], run_id: str) -> AutoMLError:
 
 
 def _step_failure(event: dg.DagsterEvent, failed_checks: list[str], run_id: str) -> AutoMLError:
+    asset, metadata = failure_said(event)
     data = event.step_failure_data
-    asset = (event.step_key or "").partition("__")[2] or str(event.step_key)
     if data.user_failure_data is not None:
-        metadata = {key: value.value for key, value in data.user_failure_data.metadata.items()}
         kind = InputError if metadata.get("exit_code") == InputError.exit_code else JobError
         return kind(
             str(metadata.get("message", data.user_failure_data.description)),
@@ -213,9 +279,8 @@ def _text(value: object) -> str | None:
 
 def cancel_own_runs(settings: Settings) -> None:
     """Mark the unfinished runs of this process as cancelled and free their pool slots."""
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     me = Holder.this_process("").pid
-    with suppress(Exception), dg.DagsterInstance.get() as instance:  # the process ends either way
+    with suppress(Exception), open_instance(settings) as instance:  # the process ends either way
         for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             holder = Holder.from_text(run.tags.get(PROCESS_TAG, ""))
             if holder is not None and holder.pid == me:

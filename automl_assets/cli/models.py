@@ -1,28 +1,32 @@
-"""The commands about registered models: predict, promote, rollback."""
+"""The commands about registered models: predict, promote, rollback, compare."""
 
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
+from automl_assets.cli.home import locked, open_instance, registry_of
 from automl_assets.cli.tables import read_file, require_writable
 from automl_assets.core.errors import ConfigError, InputError
 from automl_assets.core.files import atomic_file
 from automl_assets.core.memory import BatchSize, read_memory
-from automl_assets.core.ports import VersionInfo
-from automl_assets.core.values import Champion
+from automl_assets.core.records import Act
+from automl_assets.learn.score import metric_named
 from automl_assets.pipeline_files import load_named
-from automl_assets.registration.assets import current_champion
+from automl_assets.registration.assets import contender, current_champion, stored_batches
+from automl_assets.registration.compare import contest, why_not_comparable
+from automl_assets.registration.gate import Comparison, Sides, decide_promotion, harms
+from automl_assets.registration.register import CHAMPION_ALIAS
 from automl_assets.registration.steps import CHAMPION
+from automl_assets.registration.unseen import groups_of, unseen_rows
 from automl_assets.serving.predict import Scorer
-from automl_assets.training.model import Model
-from resources.model_registry import ModelRegistry
-from resources.pipeline_lock import PipelineLock
-from resources.platform_database import Act, PlatformDatabase, now
+from automl_assets.training.model import Model, ModelCard
+from resources.fit_runner import FitRunner
+from resources.memory_monitor import MemoryMonitor
+from resources.platform_database import PlatformDatabase
+from resources.promotion import Promotions
+from resources.records.acts import Acts
 from resources.settings import Settings
-from resources.steps import asset_key
 from resources.table_store import TableStore
 
 if TYPE_CHECKING:
@@ -81,62 +85,73 @@ def _write(path: Path, suffix: str, schema: "pa.Schema", batches: "Iterator[pa.R
     write_delimited(path, schema, batches, separator="\t" if suffix == ".tsv" else ",")
 
 
-def registry_of(settings: Settings) -> ModelRegistry:
-    """The model registry that the settings name."""
-    return ModelRegistry(home=str(settings.home), tracking_uri=settings.mlflow_tracking_uri)
-
-
 def promote(name: str, version: str, reason: str) -> dict[str, Any]:
-    """Make a version the champion and write down who did it, why, before and after.
+    """Make a version the champion and write down who did it, why, before and after. A challenger's shadow ends.
 
     Raises:
         UnknownNameError: there is no such pipeline or version.
         InputError: it is the champion already.
     """
     settings = Settings.from_environment()
-    load_named(name, settings.pipelines)
-    registry = registry_of(settings)
-    before, target = registry.aliased(name), registry.version(name, version)
-    if before is not None and before.version == target.version:
-        raise InputError(f"Version {version} of {name} is the champion already.", where=name)
-    return _move(settings, registry, before, target, "promote", reason)
+    config = load_named(name, settings.pipelines)
+    target = registry_of(settings).version(name, version)
+    with _promotions(settings, name, "promote") as promotions:
+        before = promotions.registry.aliased(name, CHAMPION_ALIAS)
+        is_champion = before is not None and before.version == target.version
+        if is_champion and promotions.unfinished(name, "promote") is None:
+            raise InputError(
+                f"Version {version} of {name} is the champion already.",
+                where=name,
+                remedy=f"`automl show {name}` lists the others.",
+            )
+        return _told(promotions.move(config, target, what="promote", actor=settings.actor, reason=reason))
 
 
 def rollback(name: str, reason: str) -> dict[str, Any]:
     """Make the champion before this one the champion again.
 
     Raises:
+        RegistryError: there is no champion.
         InputError: there was none before.
     """
     settings = Settings.from_environment()
-    load_named(name, settings.pipelines)
+    config = load_named(name, settings.pipelines)
     registry = registry_of(settings)
-    current = current_champion(name, registry)
-    database = PlatformDatabase.of(settings.home, settings.database_url)
-    earlier = next((act.before for act in database.acts(name) if act.after == current.version and act.before), None)
-    if earlier is None:
-        raise InputError(
-            f"{name} had no champion before version {current.version}.",
-            where=name,
-            remedy="Promote a version with `automl promote`.",
+    current_champion(name, registry)
+    with _promotions(settings, name, "rollback") as promotions:
+        current = current_champion(name, registry)
+        begun = promotions.unfinished(name, "rollback")
+        acts = promotions.acts.of(name)
+        earlier = next((act.before for act in acts if act.after == current.version and act.before), None)
+        if begun is not None and begun.after == current.version:
+            earlier = begun.after
+        if earlier is None:
+            raise InputError(
+                f"{name} had no champion before version {current.version}.",
+                where=name,
+                remedy="Promote a version with `automl promote`.",
+            )
+        target = registry.version(name, earlier)
+        return _told(promotions.move(config, target, what="rollback", actor=settings.actor, reason=reason))
+
+
+@contextmanager
+def _promotions(settings: Settings, pipeline: str, what: str) -> Iterator[Promotions]:
+    """What moves champions, with the pipeline's lock held."""
+    with locked(settings, pipeline, what), open_instance(settings) as instance:
+        yield Promotions(
+            registry=registry_of(settings),
+            acts=Acts(PlatformDatabase.of(settings.home, settings.database_url)),
+            store=TableStore(home=str(settings.home)),
+            instance=instance,
+            step=CHAMPION,
         )
-    return _move(settings, registry, registry.aliased(name), registry.version(name, earlier), "rollback", reason)
 
 
-def _move(
-    settings: Settings, registry: ModelRegistry, before: VersionInfo | None, target: VersionInfo, what: str, reason: str
-) -> dict[str, Any]:
-    """Move the alias, record it, and tell Dagster, so that predictions become stale."""
-    name = target.name
-    lock = PipelineLock(home=str(settings.home), database_url=settings.database_url)
-    with lock.holding(name, f"automl {what} {name}"):
-        act = Act(name, what, settings.actor, reason, before.version if before else None, target.version, now())
-        PlatformDatabase.of(settings.home, settings.database_url).record(act)
-        registry.set_alias(name, "champion", target.version)
-        _tell_dagster(settings, registry, target, act)
+def _told(act: Act) -> dict[str, Any]:
     return {
-        "pipeline": name,
-        "what": what,
+        "pipeline": act.pipeline,
+        "what": act.what,
         "before": act.before,
         "after": act.after,
         "actor": act.actor,
@@ -145,24 +160,70 @@ def _move(
     }
 
 
-def _tell_dagster(settings: Settings, registry: ModelRegistry, target: VersionInfo, act: Act) -> None:
-    settings.prepare_home()
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    champion: Champion = current_champion(target.name, registry)
-    config = load_named(target.name, settings.pipelines)
-    fingerprint = CHAMPION.fingerprint(config, {"alias": champion.version})
-    TableStore(home=str(settings.home)).save(target.name, CHAMPION.name, "all", champion, fingerprint)
-    with dg.DagsterInstance.get() as instance:
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                asset_key(config, CHAMPION.name),
-                description=f"{act.what} by {act.actor}: {act.reason}",
-                metadata={
-                    "version": champion.version,
-                    "before": act.before or "",
-                    "actor": act.actor,
-                    "reason": act.reason,
-                },
-                tags={"dagster/data_version": champion.data_version()},
-            )
-        )
+def compare(name: str, first: str, second: str) -> dict[str, Any]:
+    """Two versions on the stored, labelled rows that neither was trained on; the gain is the second's over the first.
+
+    Raises:
+        UnknownNameError: there is no such pipeline or version.
+        InputError: it is the same version twice.
+        BudgetError: predicting took too long or too much memory.
+    """
+    settings = Settings.from_environment()
+    config = load_named(name, settings.pipelines)
+    registry, store = registry_of(settings), TableStore(home=str(settings.home))
+    old, new = (contender(registry, registry.version(name, version)) for version in (first, second))
+    if old.version == new.version:
+        raise InputError(f"Version {first} can't be compared with itself.", where=name, remedy="Name two versions.")
+    cards = [ModelCard.read(side.folder) for side in (new, old)]
+    reason = why_not_comparable(*cards)
+    found = None
+    if reason is None:
+        found = unseen_rows(stored_batches(store, name), cards, cards[0].classes, seed=config.seed)
+    if found is None:
+        return _compared(name, new.version, cards[0].metric, Comparison(old.version, 0, None), reason)
+    rows, y = found
+    comparison = contest(
+        new,
+        old,
+        rows,
+        y,
+        cards[0],
+        FitRunner(home=str(settings.home)).runner(),
+        groups=groups_of(rows, config.columns.sensitive, config.columns.private),
+        memory_mb=MemoryMonitor().fit_mb(),
+        seed=config.seed,
+    )
+    return _compared(name, new.version, cards[0].metric, comparison, reason)
+
+
+def _compared(name: str, version: str, metric: str, found: Comparison, reason: str | None) -> dict[str, Any]:
+    versions = (found.champion_version, version)
+    decision = decide_promotion("if_better", found, metric)
+    comparable = found.gain is not None and found.gain.value == found.gain.value
+    calibration = found.calibration
+    return {
+        "pipeline": name,
+        "versions": list(versions),
+        "metric": metric,
+        "higher_is_better": metric_named(metric).higher_is_better,
+        "comparable": comparable,
+        "reason": reason or decision.reason.removeprefix(f"not comparable with version {versions[0]}: "),
+        "rows": found.rows,
+        "gain": found.gain.model_dump() if comparable and found.gain else None,
+        "scores": _by_version(found.scores, versions),
+        "slices": [
+            {"column": one.column, "group": one.group, "rows": one.rows, "gain": one.gain.model_dump()}
+            for one in found.slices
+        ],
+        "calibration": _by_version(calibration.error if calibration else None, versions),
+        "row_ms": _by_version(found.row_ms, versions),
+        "harms": list(harms(found, metric)),
+    }
+
+
+def _by_version(sides: Sides | None, versions: tuple[str, str]) -> dict[str, float | None] | None:
+    """Each version's number; None where it is undefined, since JSON has no NaN."""
+    if sides is None:
+        return None
+    numbers = (sides.champion, sides.challenger)
+    return {name: n if n == n else None for name, n in zip(versions, numbers, strict=True)}

@@ -1,7 +1,6 @@
 """The commands about pipelines: list, show, check, doctor."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from automl_assets.cli.models import registry_of
+from automl_assets.cli.home import open_instance, registry_of
 from automl_assets.core.errors import AutoMLError
 from automl_assets.core.memory import read_memory, usable_cores
 from automl_assets.core.ports import VersionInfo
+from automl_assets.ingestion.feed import Feed
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import find_pipelines, load_all, load_named, load_pipeline
 from automl_assets.problems.detect import require_columns
@@ -20,6 +20,7 @@ from automl_assets.quality.contract import read_contract
 from resources.model_registry import ModelRegistry
 from resources.pipeline_lock import PIPELINE_TAG
 from resources.platform_database import PlatformDatabase
+from resources.records.acts import Acts
 from resources.settings import Settings
 from resources.steps import neat
 
@@ -31,14 +32,14 @@ def list_pipelines() -> dict[str, Any]:
     """Every pipeline with its last run and its champion."""
     settings = Settings.from_environment()
     configs = load_all(settings.pipelines)
-    registry = registry_of(settings) if (settings.home / "mlflow.db").exists() or settings.mlflow_tracking_uri else None
+    registry = registry_of(settings)
     return {"pipelines": [_line(config, settings, registry) for config in configs]}
 
 
-def _line(config: PipelineConfig, settings: Settings, registry: ModelRegistry | None) -> dict[str, Any]:
-    champion = registry.aliased(config.name) if registry else None
+def _line(config: PipelineConfig, settings: Settings, registry: ModelRegistry) -> dict[str, Any]:
+    champion = registry.aliased(config.name)
     run = _last_run(settings, config.name)
-    score = champion and registry and _holdout(registry, champion)
+    score = champion and _holdout(registry, champion)
     return {
         "name": config.name,
         "target": config.target,
@@ -53,8 +54,7 @@ def _line(config: PipelineConfig, settings: Settings, registry: ModelRegistry | 
 def _last_run(settings: Settings, pipeline: str) -> dict[str, Any]:
     if not (settings.dagster_home / "dagster.yaml").exists():
         return {}
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         records = instance.get_run_records(dg.RunsFilter(tags={PIPELINE_TAG: pipeline}), limit=1)
     if not records:
         return {}
@@ -87,7 +87,7 @@ def show(name: str, version: str | None) -> dict[str, Any]:
     info = registry.version(name, version) if version else champion
     assert info is not None
     evaluation = json.loads(registry.folder(info, "evaluation.json").read_text())
-    acts = PlatformDatabase.of(settings.home, settings.database_url).acts(name)
+    acts = Acts(PlatformDatabase.of(settings.home, settings.database_url)).of(name)
     return {
         "pipeline": name,
         "version": info.version,
@@ -147,11 +147,12 @@ def _dry_run(config: PipelineConfig) -> str:
     """
     if config.quality.contract is not None:
         read_contract(Path(config.quality.contract))
-    batches = [WHOLE] if config.batches.kind == "none" else config.source.landed(config.batches.glob)
+    feed = Feed.of(config)
+    batches = config.source.landed(config.batches.glob) if config.batches.kind == "files" else feed.keys()
     told = f"{len(batches)} batches, " if config.batches.kind != "none" else ""
     if not batches:
-        return "no file has landed yet"
-    reading = config.source.open(batches[0])
+        return "no batch has landed yet"
+    reading = feed.open(batches[0])
     require_columns(reading.columns, {config.target: "target", **config.columns.named()}, where=reading.where)
     available = read_memory().available / MIB
     return (
@@ -217,8 +218,7 @@ def _pipelines(settings: Settings) -> str:
 
 
 def _instance(settings: Settings) -> str:
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         return f"{Path(settings.dagster_home)}, {instance.get_runs_count()} runs"
 
 
@@ -229,7 +229,7 @@ def _registry(registry: ModelRegistry) -> str:
 
 def _database(settings: Settings) -> str:
     database = PlatformDatabase.of(settings.home, settings.database_url)
-    database.acts("doctor")
+    Acts(database).of("doctor")
     return settings.database_url.partition("://")[0] if settings.database_url else "SQLite in the home"
 
 

@@ -12,14 +12,17 @@ from automl_assets.cli.display import RunDisplay, print_run
 from automl_assets.cli.edge import INTERRUPTED, report
 from automl_assets.cli.execute import PipelineRun, cancel_own_runs
 from automl_assets.core.errors import AutoMLError, JobError
+from automl_assets.core.evidence import Verdict
 from automl_assets.core.memory import read_memory
 from automl_assets.core.progress import STOP, Progress, listening
 from automl_assets.core.values import Evaluation, Member, Problem, Registration, TrainedModel
 from automl_assets.pipeline_files import load_named
 from resources.fit_runner import shared_runner
+from resources.records.verdicts import Verdicts
 from resources.settings import Settings
 
 POLL_SECONDS = 0.1
+MOST_VERDICTS = 200
 MIB = 2**20
 
 logger = logging.getLogger("automl.run")
@@ -81,7 +84,6 @@ def _in_thread(pipeline_run: PipelineRun, settings: Settings, watch: _Watch, dis
 
     def work() -> None:
         try:
-            shared_runner(settings.home / "logs" / "fits.log")
             pipeline_run.execute()
             outcome.append(None)
         except Exception as error:  # handed to the main thread, which reports it
@@ -125,6 +127,10 @@ def run_document(pipeline_run: PipelineRun, watch: _Watch) -> dict[str, Any]:
         "run_ids": executed.run_ids,
     }
     warnings = [f"batch {key} is in quarantine: {'; '.join(why)}" for key, why in executed.quarantined.items()]
+    warnings += executed.told
+    verdicts = Verdicts(pipeline_run.database).of(config.name, most=MOST_VERDICTS)
+    warnings += [told_of(row.verdict) for row in reversed(verdicts) if row.run_id in executed.run_ids]
+    warnings = [warning for warning in warnings if warning]
     problem, evaluation = found["problem"], found["evaluation"]
     model, registration = found["trained_model"], found["registered_model"]
     if isinstance(problem, Problem):
@@ -160,6 +166,14 @@ def run_document(pipeline_run: PipelineRun, watch: _Watch) -> dict[str, Any]:
     document["peak_rss_mb"] = round(read_memory().peak / MIB, 1)
     document["warnings"] = warnings
     return document
+
+
+def told_of(verdict: Verdict) -> str:
+    """A verdict in a line; nothing where nothing follows."""
+    if verdict.action == "none":
+        return ""
+    recorded = f" ({verdict.held})" if verdict.held else ""
+    return f"batch {verdict.batch}: {verdict.action}{recorded}: {'; '.join(verdict.reasons[:3])}"
 
 
 def _leaderboard_row(member: Member) -> dict[str, Any]:

@@ -250,8 +250,8 @@ def drift(reference: Path, current: Path) -> dict[str, Any]:
     Raises:
         InputError: a file can't be read, or they have no column in common.
     """
-    from automl_assets.monitoring.decide import judge_drift
     from automl_assets.monitoring.evidence import compare_tables
+    from automl_assets.monitoring.judge import judge_drift
     from automl_assets.quality.report import assess
 
     with read_file(reference) as (_, before), read_file(current) as (_, now):

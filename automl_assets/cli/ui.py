@@ -14,6 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from automl_assets.cli.display import out
+from automl_assets.cli.guard import Guard
+from automl_assets.cli.home import open_instance
 from automl_assets.core.errors import JobError
 from automl_assets.core.files import write_text
 from resources.settings import Settings, template
@@ -33,6 +35,8 @@ def serve(port: int, mlflow_port: int) -> int:
     """
     settings = Settings.from_environment()
     settings.prepare_home()
+    with open_instance(settings):
+        pass  # the webserver, the daemon and the code server start together
     port, mlflow_port = free_port(port), free_port(mlflow_port, but=port)
     tracking = settings.mlflow_tracking_uri
     commands = {"Dagster": (_dagster(port), f"http://{HOST}:{port}/server_info")}
@@ -47,11 +51,14 @@ def serve(port: int, mlflow_port: int) -> int:
         "AUTOML_PIPELINES": str(settings.pipelines[0]),
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    servers = {
-        name: _start(command, logs / f"{name.lower()}.log", environment) for name, (command, _) in commands.items()
-    }
+    (settings.home / "ui.json").unlink(missing_ok=True)  # of one that was killed
+    servers: dict[str, subprocess.Popen[bytes]] = {}
+    guard = Guard()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        for name, (command, _) in commands.items():
+            servers[name] = _start(command, logs / f"{name.lower()}.log", environment)
+            guard.watch(servers[name].pid)
         for name, (_, address) in commands.items():
             _wait(name, servers[name], address, logs / f"{name.lower()}.log")
         mlflow_url = tracking or f"http://{HOST}:{mlflow_port}"
@@ -66,6 +73,7 @@ def serve(port: int, mlflow_port: int) -> int:
     finally:
         (settings.home / "ui.json").unlink(missing_ok=True)
         _stop(list(servers.values()))
+        guard.dismiss()
 
 
 def _interrupt(*_: object) -> None:

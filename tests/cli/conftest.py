@@ -1,0 +1,5 @@
+"""Trained models for this folder."""
+
+from tests.training.conftest import binary, regression
+
+__all__ = ["binary", "regression"]
