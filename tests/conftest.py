@@ -1,6 +1,7 @@
 """Fixtures that every folder may use. Servers and data that a machine may lack skip with a reason, except in CI."""
 
 import os
+import shutil
 import socket
 import uuid
 from collections.abc import Iterator
@@ -14,11 +15,17 @@ from automl_assets.learn.runner import Runner
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 IN_CI = os.environ.get("CI") == "true"
+MEMORY_DISK = Path("/dev/shm")
+LEAST_FREE_BYTES = 4 * 2**30
+
+if os.access(MEMORY_DISK, os.W_OK) and shutil.disk_usage(MEMORY_DISK).free > LEAST_FREE_BYTES:
+    # a small run is over 1,000 writes to SQLite, and waiting for the disk is half of its time
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--kill-points N`: how many kills test_kill.py makes."""
-    parser.addoption("--kill-points", type=int, default=2)
+    parser.addoption("--kill-points", type=int, default=1)
 
 
 @pytest.fixture(autouse=True)
