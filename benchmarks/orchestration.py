@@ -49,14 +49,12 @@ def call_plain_functions() -> None:
     from automl_assets.evaluation import assets as evaluation
     from automl_assets.ingestion import assets as ingestion
     from automl_assets.monitoring import assets as monitoring
-    from automl_assets.monitoring.performance import judge_performance
     from automl_assets.pipeline_files import load_named
     from automl_assets.problems import assets as problems
     from automl_assets.quality.report import assess
     from automl_assets.registration import assets as registration
     from automl_assets.serving import assets as serving
     from automl_assets.training.assets import model_facts
-    from automl_assets.training.model import ModelCard
     from automl_assets.training.train import train_model
     from automl_assets.tuning import assets as tuning
     from automl_assets.tuning.trial_store import TrialStore
@@ -75,7 +73,7 @@ def call_plain_functions() -> None:
     problem = problems.understand(config, window, store)
     plan = cleaning._plan(config, steps, window, problem)
     clean = cleaning.clean_rows(config.name, steps, window, problem, plan)
-    study = tuning._search(config, steps, fits, resources["gpu"], clean)
+    study = tuning._search(config, steps, fits, resources["gpu"], clean, {})
     model = train_model(
         TrialStore(store.study_folder(study.key)),
         study,
@@ -96,16 +94,15 @@ def call_plain_functions() -> None:
         evaluation=judged,
         folder=store.models_root / model.path,
         figures=tuple(store.root / figure for figure in judged.figures),
+        remembered=store.root / judged.remembered if judged.remembered else None,
     )
     run_id = str(uuid.uuid4())
     registration._register(run_id, config, candidate, steps, fits, registry, records)
     champion = registration.current_champion(config.name, registry)
     predictions = serving._predict(config, steps, fits, registry, raw, champion)
-    monitoring._compare(config, steps, fits, registry, raw, champion)
-    card = ModelCard.read(registry.folder(registry.version(config.name, champion.version), "model"))
-    judge_performance(
-        store.open([raw.table]), raw.table.digest, store.open([predictions.table]), card, seed=config.seed
-    )
+    watching = monitoring.Watching(config, steps, fits, registry, records)
+    watching.compare(raw, champion)
+    watching.judge(raw, champion, predictions)
     print(digest_of({"model": model.digest}))
 
 
