@@ -47,6 +47,12 @@ ui: setup ## the Dagster UI, its daemon and MLflow's UI
 kill-test: setup ## twenty kills at random moments, each followed by a run that must complete
 	$(BIN)/python -m pytest tests/end_to_end/test_kill.py --kill-points 20 -n 0
 
+fault-test: setup ## servers that go away, a daemon and runs that are killed in every stage, files that land oddly
+	$(BIN)/python -m pytest tests/end_to_end/test_*faults.py tests/end_to_end/test_daemon.py tests/end_to_end/test_servers_gone.py -m "slow or not slow" --timeout 900 -n 0
+
+simulate: setup ## 24 weeks of a deployed model with the real daemon, then a picture of what happened
+	$(BIN)/python -m benchmarks.simulation
+
 benchmarks: setup ## print every figure that the documentation states
 	$(BIN)/python -m benchmarks
 
@@ -58,4 +64,4 @@ lock: ## resolve requirements.lock again from the public registry
 clean: ## remove the virtual environment and everything that runs wrote here
 	rm -rf $(VENV) .automl build dist .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run run-all test lint format ui kill-test benchmarks lock clean
+.PHONY: help setup run run-all test lint format ui kill-test fault-test simulate benchmarks lock clean
