@@ -127,18 +127,29 @@ def iterate(
     """The dataset's rows in order, in batches of at most `size`, which shrinks as memory gets tight."""
     if size is not None:
         size.fit(row_bytes(dataset.schema, columns))
-    scanner = dataset.scanner(
-        columns=list(columns) if columns is not None else None,
-        batch_size=size.rows if size else DEFAULT_BATCH_ROWS,
-        batch_readahead=1,
-        fragment_readahead=1,
-    )
-    for batch in scanner.to_batches():
+    names = list(columns) if columns is not None else None
+    for batch in _batches(dataset, names, size.rows if size else DEFAULT_BATCH_ROWS):
         start = 0
         while start < batch.num_rows:
             piece = batch.slice(start, size.next_rows() if size else batch.num_rows)
             start += piece.num_rows
             yield piece
+
+
+def _batches(dataset: "ds.Dataset", columns: list[str] | None, rows: int) -> Iterator["pa.RecordBatch"]:
+    """The dataset's batches; of files a row group at a time.
+
+    A scanner over whole files reads ahead of whoever takes its batches, however little it is told to: measured on
+    320 MB in groups of 131,072 rows and 10 ms a batch, 54 MB instead of 351.
+    """
+    import pyarrow.dataset as ds
+
+    if not isinstance(dataset, ds.FileSystemDataset):
+        yield from dataset.scanner(columns=columns, batch_size=rows, batch_readahead=1).to_batches()
+        return
+    for file in dataset.get_fragments():
+        for group in file.split_by_row_group():
+            yield from group.to_batches(schema=dataset.schema, columns=columns, batch_size=rows)
 
 
 def row_bytes(schema: "pa.Schema", columns: Sequence[str] | None = None) -> float:

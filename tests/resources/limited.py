@@ -36,8 +36,11 @@ def ask_for_the_whole(path: str, size_mb: float, budget_mb: float) -> dict[str, 
         return error.as_json()
 
 
-def read_in_batches(path: str, budget_mb: float) -> dict[str, Any]:
-    """Read all rows in batches whose size follows the memory that is left; the sum of the first column too."""
+def read_in_batches(path: str, budget_mb: float, pause_seconds: float = 0.0) -> dict[str, Any]:
+    """Read all rows in batches whose size follows the memory that is left; the sum of the first column too.
+
+    `pause_seconds` is what is made of each batch, which a reader ahead would use to fill the memory.
+    """
     import pyarrow.compute as pc
 
     monitor = monitor_with(budget_mb)
@@ -48,6 +51,7 @@ def read_in_batches(path: str, budget_mb: float) -> dict[str, Any]:
             rows += batch.num_rows
             total += pc.sum(batch.column(0)).as_py()
             kept = [batch]
+            time.sleep(pause_seconds)
     return {"rows": rows, "total": total, "last": kept[0].num_rows, "smallest": size.rows, "peak_mb": use.peak_mb}
 
 

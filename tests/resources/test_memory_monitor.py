@@ -80,8 +80,11 @@ def test_a_table_twice_the_budget_is_refused_before_it_is_read(
     assert outcome.peak_mb < base_mb + SLACK_MB
 
 
-def test_a_table_twice_the_budget_is_finished_in_batches(in_child: Callable[..., Outcome], base_mb: float) -> None:
-    outcome = in_child("read_in_batches", budget_mb=BUDGET_MB)
+@pytest.mark.parametrize("pause_seconds", [0.0, 0.03])
+def test_a_table_twice_the_budget_is_finished_in_batches(
+    in_child: Callable[..., Outcome], base_mb: float, pause_seconds: float
+) -> None:
+    outcome = in_child("read_in_batches", budget_mb=BUDGET_MB, pause_seconds=pause_seconds)
     assert outcome.kind == "ok", outcome
     assert outcome.value["rows"] == ROWS
     assert outcome.value["total"] == ROWS
