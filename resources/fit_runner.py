@@ -32,14 +32,11 @@ class FitRunner(dg.ConfigurableResource):
 
 
 def shared_runner(log: Path) -> Runner:
-    """This process's runner; every family's packages are imported by its zygote."""
+    """This process's runner; its zygote imports a family's packages when it first fits one."""
     global _shared  # noqa: PLW0603 - one zygote a process is the point
-    from automl_assets.learn.families import registry
-
     with _lock:
         if _shared is None:
-            packages = sorted({package for family in registry.all().values() for package in family.packages})
-            _shared = Runner(packages=("numpy", "pyarrow.compute", *packages), log=log)
+            _shared = Runner(packages=("numpy", "pyarrow.compute"), log=log)
             atexit.register(_shared.close)
         _shared.start()
         return _shared

@@ -16,7 +16,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -144,6 +144,7 @@ class Runner:
         deadline_seconds: float,
         memory_mb: float,
         spawn: bool = False,
+        imports: Sequence[str] = (),
     ) -> Task:
         """Start a call in a child of its own.
 
@@ -152,6 +153,7 @@ class Runner:
             deadline_seconds: wall-clock seconds after which the child is killed.
             memory_mb: MiB of proportional set size above which it is killed.
             spawn: start a fresh interpreter instead of a fork, as CUDA wants.
+            imports: packages that the zygote imports first, unless it has them: once, not in every child.
 
         Raises:
             JobError: the zygote could not be started.
@@ -168,6 +170,7 @@ class Runner:
             "deadline_seconds": deadline_seconds,
             "memory_bytes": int(memory_mb * 2**20),
             "spawn": spawn,
+            "imports": list(imports),
         }
         self._tasks[task.id] = task
         try:

@@ -1,4 +1,4 @@
-"""The process that fits are forked from: it imports the model families once and never computes.
+"""The process that fits are forked from: it imports the model families, and what is called, once and never computes.
 
 It reads tasks as JSON lines on standard input and answers on standard output, a line when a task has ended. Each task
 runs in a child of its own, killed when its deadline passes or its proportional set size exceeds its limit. When
@@ -9,6 +9,7 @@ Run by `automl_assets.learn.runner` as ``python -m automl_assets.learn.zygote``.
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -104,6 +105,10 @@ class Zygote:
         return True
 
     def _start(self, task: dict[str, Any]) -> None:
+        for module in (*task.get("imports", ()), task["call"].partition(":")[0]):
+            with contextlib.suppress(Exception):  # the child says what is wrong
+                importlib.import_module(module)
+        gc.freeze()  # what was imported is no child's to collect: it would copy every page it looks at
         reader, writer = os.pipe()
         parent = os.getpid()
         pid = os.fork()
