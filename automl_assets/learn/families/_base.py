@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Params = dict[str, Any]
+UNFORESEEN = 1.6
+ENOUGH_PROGRESS, USUAL_PROGRESS = 60.0, 15.0
 
 
 class Suggest(Protocol):
@@ -49,7 +51,8 @@ class FitData:
     """Training rows and the rows on which iterative families decide when to stop.
 
     X: float32, NaN for missing in the `codes` view. y: class indices as int64, or float64. `categorical`: the
-    positions in X of columns that hold category codes.
+    positions in X of columns that hold category codes and few enough of them for a tree to split by; `nominal`: of all
+    that hold codes, however many.
     """
 
     X: "np.ndarray"
@@ -59,32 +62,72 @@ class FitData:
     y_valid: "np.ndarray"
     weight_valid: "np.ndarray | None"
     categorical: list[int] = field(default_factory=list)
+    nominal: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class FitLimits:
-    """What a fit may use. `stop_at` is on the monotonic clock: iterative families end then with what they have."""
+    """What a fit may use. `stop_at` is on the monotonic clock: iterative families end then with what they have.
+
+    trees: about how many trees, or epochs, the time is enough for; None where nothing is known.
+    """
 
     seed: int
     threads: int
     stop_at: float
     device: str = "cpu"
+    trees: int | None = None
 
     def time_is_up(self) -> bool:
         """Whether an iterative fit should stop now."""
         return time.monotonic() >= self.stop_at
 
+    def most_trees(self, most: int) -> int:
+        """How many trees to grow at most, where a family never grows more than `most`.
+
+        More than were foreseen where a clock ends the fit in time; exactly as many where none does.
+        """
+        if self.trees is None:
+            return most
+        return max(1, min(most, self.trees if self.stop_at == float("inf") else int(UNFORESEEN * self.trees)))
+
+    def learning_rate(self, wanted: float, *, fastest: float) -> float:
+        """The learning rate: raised, up to `fastest`, where so few trees can be grown that they would not get far.
+
+        A booster whose rates add up to less than about 60 may still be learning fast when it must stop.
+        """
+        if self.trees is None:
+            return wanted
+        return max(wanted, min(fastest, ENOUGH_PROGRESS / max(1, self.trees)))
+
 
 class Family(ABC):
     """A fitted model of one family. Constructed by `fit` or `load`, never directly.
 
-    Class attributes: `view`, the encoding it wants; `order`, which families are tried first (low first);
-    `packages`, what the zygote imports before it forks.
+    `trees`: how many trees, or epochs, it grew; None for a family that has none. `starved`: it was still getting better
+    when it had to stop. Class attributes: `view`, the encoding it wants; `order`, which families are tried first (low
+    first); `packages`, what the zygote imports before it forks; `on_gpu`, whether it knows what to do with one;
+    `by_default`, whether ``families: auto`` includes it.
     """
+
+    trees: int | None = None
+    starved: bool = False
 
     view: ClassVar[View] = "codes"
     order: ClassVar[int] = 50
     packages: ClassVar[tuple[str, ...]] = ()
+    on_gpu: ClassVar[bool] = False
+    by_default: ClassVar[bool] = True
+
+    @classmethod
+    def refuses(cls, shape: Shape) -> str | None:
+        """Why this family is not for a problem of this shape; None where it is."""
+        return None
+
+    @classmethod
+    def work(cls, params: Params, shape: Shape) -> float:
+        """How much there is to do in a whole fit, in units that are about equally long on one machine and family."""
+        return float(shape.rows) * (shape.features + 1) * max(1, shape.classes)
 
     @classmethod
     @abstractmethod
@@ -134,3 +177,13 @@ def all_classes(probabilities: "np.ndarray", seen: "np.ndarray", classes: int) -
     full = np.zeros((len(probabilities), classes))
     full[:, np.asarray(seen, dtype=int)] = probabilities[:, : len(seen)]
     return full
+
+
+def outputs(shape: Shape) -> int:
+    """How many trees a boosting round grows: one a class where there are several."""
+    return shape.classes if shape.classes > 2 else 1
+
+
+def boosting_trees(learning_rate: float) -> float:
+    """About how many rounds a booster grows until it stops early: its rates add up to about 15."""
+    return USUAL_PROGRESS / learning_rate

@@ -1,27 +1,30 @@
 """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006): fast, hard to overfit, and unlike boosting."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from automl_assets.learn.families._base import Family, FitData, FitLimits, Params, Shape, Suggest, all_classes
-from automl_assets.learn.families._skops import load_estimator, save_estimator
+from automl_assets.learn.families._forest import Forest
 
 if TYPE_CHECKING:
     import numpy as np
 
+FACTS_FILE = "facts.json"
 STEP = 25
 MOST_TREES = 100
-MOST_LEAVES = 1_000
+MOST_LEAVES = 4_000
 
 
 class ExtraTrees(Family):
     """A forest of extra trees, grown in steps of 25 until it has 100 or time is up."""
 
     order = 40
-    packages = ("sklearn.ensemble", "skops.io")
+    packages = ("sklearn.ensemble",)
 
-    def __init__(self, estimator: Any, classes: int):
-        self._estimator = estimator
+    def __init__(self, forest: Forest, seen: "np.ndarray", classes: int):
+        self._forest = forest
+        self._seen = seen
         self._classes = classes
 
     @classmethod
@@ -36,7 +39,15 @@ class ExtraTrees(Family):
         }
 
     @classmethod
+    def work(cls, params: Params, shape: Shape) -> float:
+        import math
+
+        depth = math.log2(2 + shape.rows / params["min_samples_leaf"])
+        return MOST_TREES * shape.rows * depth * (1 + params["max_features"] * shape.features)
+
+    @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:
+        import numpy as np
         from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
         kind = ExtraTreesRegressor if shape.is_regression else ExtraTreesClassifier
@@ -51,19 +62,26 @@ class ExtraTrees(Family):
         while True:
             estimator.fit(data.X, data.y, sample_weight=data.weight)
             if estimator.n_estimators >= MOST_TREES or limits.time_is_up():
-                return cls(estimator, shape.classes)
+                seen = np.asarray(estimator.classes_) if shape.classes else np.empty(0, dtype=int)
+                forest = Forest.of([tree.tree_ for tree in estimator.estimators_], shares=bool(shape.classes))
+                model = cls(forest, seen, shape.classes)
+                model.trees = estimator.n_estimators
+                return model
             estimator.n_estimators += STEP
 
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
-        self._estimator.n_jobs = threads
+        answers = self._forest.predict(X)
         if not self._classes:
-            return self._estimator.predict(X)
-        return all_classes(self._estimator.predict_proba(X), self._estimator.classes_, self._classes)
+            return answers[:, 0]
+        return all_classes(answers / answers.sum(axis=1, keepdims=True), self._seen, self._classes)
 
     def save(self, folder: Path) -> None:
-        save_estimator(self._estimator, folder)
-        (folder / "classes.txt").write_text(str(self._classes))
+        self._forest.save(folder)
+        (folder / FACTS_FILE).write_text(json.dumps({"seen": self._seen.tolist(), "classes": self._classes}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return cls(load_estimator(folder), int((folder / "classes.txt").read_text()))
+        import numpy as np
+
+        facts = json.loads((folder / FACTS_FILE).read_text())
+        return cls(Forest.load(folder), np.array(facts["seen"], dtype=int), facts["classes"])

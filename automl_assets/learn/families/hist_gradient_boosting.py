@@ -1,9 +1,19 @@
-"""scikit-learn's histogram gradient boosting, a third implementation whose errors differ enough to help an ensemble."""
+"""scikit-learn's histogram gradient boosting, for those who name it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from automl_assets.learn.families._base import Family, FitData, FitLimits, Params, Shape, Suggest, all_classes
+from automl_assets.learn.families._base import (
+    Family,
+    FitData,
+    FitLimits,
+    Params,
+    Shape,
+    Suggest,
+    all_classes,
+    boosting_trees,
+    outputs,
+)
 from automl_assets.learn.families._skops import load_estimator, save_estimator
 
 if TYPE_CHECKING:
@@ -18,6 +28,7 @@ class HistGradientBoosting(Family):
     """A HistGradientBoosting estimator, grown in steps of 50 trees until the validation rows stop improving."""
 
     order = 30
+    by_default = False  # LightGBM's trees, slower, and skops brings 250 MB into every process that stores them
     packages = ("sklearn.ensemble", "skops.io")
 
     def __init__(self, estimator: Any, classes: int):
@@ -43,6 +54,14 @@ class HistGradientBoosting(Family):
             "l2_regularization": suggest.suggest_float("l2_regularization", 1e-4, 30.0, log=True),
             "max_features": suggest.suggest_float("max_features", 0.3, 1.0),
         }
+
+    @classmethod
+    def work(cls, params: Params, shape: Shape) -> float:
+        import math
+
+        leaves = params["max_leaf_nodes"]
+        a_tree = shape.rows * math.log2(leaves) * (1 + shape.features) + 600 * leaves
+        return boosting_trees(params["learning_rate"]) * a_tree * outputs(shape)
 
     @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:
@@ -73,7 +92,9 @@ class HistGradientBoosting(Family):
             estimator.max_iter += STEP
         del estimator._predictors[best_trees:]
         estimator.max_iter = best_trees
-        return cls(estimator, shape.classes)
+        model = cls(estimator, shape.classes)
+        model.trees, model.starved = best_trees, since_best < PATIENCE_STEPS
+        return model
 
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
         from threadpoolctl import threadpool_limits

@@ -1,16 +1,29 @@
 """Gradient boosting with leaf-wise trees: LightGBM (Ke et al. 2017)."""
 
+import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from automl_assets.learn.families._base import Family, FitData, FitLimits, Params, Shape, Suggest, two_columns
+from automl_assets.learn.families._base import (
+    Family,
+    FitData,
+    FitLimits,
+    Params,
+    Shape,
+    Suggest,
+    boosting_trees,
+    outputs,
+    two_columns,
+)
 
 if TYPE_CHECKING:
     import lightgbm
     import numpy as np
 
-FILE = "model.txt"
+FILE = "model.txt.gz"
+COMPRESSION = 4
 MOST_TREES = 5_000
+FASTEST = 0.12
 
 
 class LightGBM(Family):
@@ -50,11 +63,21 @@ class LightGBM(Family):
         }
 
     @classmethod
+    def work(cls, params: Params, shape: Shape) -> float:
+        import math
+
+        leaves = params["num_leaves"]
+        a_tree = shape.rows * math.log2(leaves) * (1 + params["feature_fraction"] * shape.features) + 600 * leaves
+        return boosting_trees(params["learning_rate"]) * a_tree * outputs(shape)
+
+    @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:
         import lightgbm
 
+        rate, most = limits.learning_rate(params["learning_rate"], fastest=FASTEST), limits.most_trees(MOST_TREES)
         settings: dict[str, Any] = {
             **params,
+            "learning_rate": rate,
             **_objective(shape.classes),
             "bagging_freq": 1,
             "num_threads": limits.threads,
@@ -68,20 +91,26 @@ class LightGBM(Family):
         )
         valid = lightgbm.Dataset(data.X_valid, data.y_valid, weight=data.weight_valid, reference=train)
 
+        ended: list[bool] = []
+
         def out_of_time(env: Any) -> None:
             if limits.time_is_up():
+                ended.append(True)
                 raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
 
-        patience = max(20, int(5 / params["learning_rate"] ** 0.75))
+        patience = max(20, int(5 / rate**0.75))
         booster = lightgbm.train(
             settings,
             train,
-            num_boost_round=MOST_TREES,
+            num_boost_round=most,
             valid_sets=[valid],
             callbacks=[lightgbm.early_stopping(patience, verbose=False), out_of_time],
         )
         booster.free_dataset()
-        return cls(booster, shape.classes)
+        model = cls(booster, shape.classes)
+        model.trees = booster.best_iteration or booster.current_iteration()
+        model.starved = bool(ended) or model.trees >= most
+        return model
 
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
         import numpy as np
@@ -92,13 +121,14 @@ class LightGBM(Family):
         return two_columns(raw) if self._classes == 2 else raw
 
     def save(self, folder: Path) -> None:
-        self._booster.save_model(folder / FILE, num_iteration=self._booster.best_iteration or None)
+        text = self._booster.model_to_string(num_iteration=self._booster.best_iteration or None)
+        (folder / FILE).write_bytes(gzip.compress(text.encode(), compresslevel=COMPRESSION, mtime=0))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         import lightgbm
 
-        booster = lightgbm.Booster(model_file=folder / FILE)
+        booster = lightgbm.Booster(model_str=gzip.decompress((folder / FILE).read_bytes()).decode())
         classes = booster.num_model_per_iteration()
         objective = booster.dump_model(num_iteration=1)["objective"]
         return cls(booster, classes if classes > 1 else 2 if objective.startswith("binary") else 0)

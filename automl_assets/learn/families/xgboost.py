@@ -1,17 +1,30 @@
 """Gradient boosting with depth-wise histogram trees: XGBoost (Chen & Guestrin 2016), on the GPU where there is one."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from automl_assets.learn.families._base import Family, FitData, FitLimits, Params, Shape, Suggest, two_columns
+from automl_assets.learn.families._base import (
+    Family,
+    FitData,
+    FitLimits,
+    Params,
+    Shape,
+    Suggest,
+    boosting_trees,
+    outputs,
+    two_columns,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import xgboost
 
-FILE = "model.ubj"
+FILE = "model.ubj.gz"
+COMPRESSION = 4
 MOST_TREES = 5_000
+FASTEST = 0.2
 
 
 class XGBoost(Family):
@@ -19,6 +32,7 @@ class XGBoost(Family):
 
     order = 20
     packages = ("xgboost",)
+    on_gpu = True
 
     def __init__(self, booster: "xgboost.Booster", classes: int):
         self._booster = booster
@@ -49,6 +63,12 @@ class XGBoost(Family):
         }
 
     @classmethod
+    def work(cls, params: Params, shape: Shape) -> float:
+        depth = params["max_depth"]
+        a_tree = shape.rows * depth * (1 + params["colsample_bynode"] * shape.features) + 800 * 2**depth
+        return boosting_trees(params["learning_rate"]) * a_tree * outputs(shape)
+
+    @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:
         import xgboost
         import xgboost.callback
@@ -57,8 +77,10 @@ class XGBoost(Family):
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
                 return limits.time_is_up()
 
+        rate, most = limits.learning_rate(params["learning_rate"], fastest=FASTEST), limits.most_trees(MOST_TREES)
         settings = {
             **params,
+            "learning_rate": rate,
             **_objective(shape.classes),
             "tree_method": "hist",
             "device": limits.device,
@@ -69,20 +91,23 @@ class XGBoost(Family):
         }
         train = _matrix(data.X, data.categorical, limits.threads, y=data.y, weight=data.weight)
         valid = _matrix(data.X_valid, data.categorical, limits.threads, y=data.y_valid, weight=data.weight_valid)
-        patience = max(20, int(5 / params["learning_rate"] ** 0.75))
+        patience = max(20, int(5 / rate**0.75))
         booster = xgboost.train(
             settings,
             train,
-            num_boost_round=MOST_TREES,
+            num_boost_round=most,
             evals=[(valid, "valid")],
             verbose_eval=False,
             callbacks=[xgboost.callback.EarlyStopping(rounds=patience, save_best=False), OutOfTime()],
         )
-        best = booster.attr("best_iteration")
+        best, grown = booster.attr("best_iteration"), booster.num_boosted_rounds()
         if best is not None:
             booster = booster[: int(best) + 1]
         booster.set_attr(categorical=json.dumps(data.categorical))
-        return cls(booster, shape.classes)
+        model = cls(booster, shape.classes)
+        model.trees = booster.num_boosted_rounds()
+        model.starved = grown < model.trees + patience
+        return model
 
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
         import numpy as np
@@ -94,13 +119,14 @@ class XGBoost(Family):
 
     def save(self, folder: Path) -> None:
         self._booster.set_attr(classes=str(self._classes))
-        self._booster.save_model(folder / FILE)
+        data = bytes(self._booster.save_raw("ubj"))
+        (folder / FILE).write_bytes(gzip.compress(data, compresslevel=COMPRESSION, mtime=0))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         import xgboost
 
-        booster = xgboost.Booster(model_file=folder / FILE)
+        booster = xgboost.Booster(model_file=bytearray(gzip.decompress((folder / FILE).read_bytes())))
         return cls(booster, int(booster.attr("classes") or 0))
 
 
