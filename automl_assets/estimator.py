@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from automl_assets.learn.runner import Runner
+    from automl_assets.training.explain import RowExplanation
 
 TARGET = "__target__"
 WEIGHT = "__weight__"
 GROUP = "__group__"
 MEMORY_SHARE = 0.8
 MIB = 2**20
+BACKGROUND_ROWS = 100
 START_SHARE = 0.25
 START_SECONDS = 120.0
 START_MB = 1_000.0
@@ -42,7 +44,7 @@ class AutoML(BaseEstimator):
     Args:
         time_budget_seconds: wall-clock seconds for the whole search and training.
         metric: ``auto``, or a metric's name.
-        prefer: ``balanced``.
+        prefer: ``accuracy``, ``balanced`` or ``latency``: how much one row may cost the model.
         families: ``auto``, or model families by name.
         seed: of folds, searches and models.
         n_jobs: processors to use; the usable ones by default.
@@ -54,7 +56,7 @@ class AutoML(BaseEstimator):
         self,
         time_budget_seconds: float = 300,
         metric: str = "auto",
-        prefer: Literal["balanced"] = "balanced",
+        prefer: Literal["accuracy", "balanced", "latency"] = "balanced",
         families: Any = "auto",
         seed: int = 0,
         n_jobs: int | None = None,
@@ -98,7 +100,10 @@ class AutoML(BaseEstimator):
             config = config.model_copy(update={"time_budget_seconds": seconds})
             trained = self._train(table, problem, config, runner, Path(scratch))
             self._model = Model.load(Path(scratch) / "models" / trained.path)
+        some = np.random.default_rng(self.seed).permutation(table.num_rows)[:BACKGROUND_ROWS]
+        self._background = self._model.clean(table.take(np.sort(some)))
         self._trained = trained
+        self.size_mb_ = trained.size_mb
         self.n_features_in_ = table.num_columns - len(
             [name for name in (TARGET, WEIGHT, GROUP) if name in table.column_names]
         )
@@ -208,7 +213,7 @@ class AutoML(BaseEstimator):
         features = problem.feature_roles()
         plan = plan_cleaning(ds.dataset(table), features)
         memory_mb = self.memory_limit_mb or MEMORY_SHARE * read_memory().available / MIB
-        study = run_study(
+        self._study = study = run_study(
             scratch / "study",
             ds.dataset(apply_plan(plan, table)),
             problem,
@@ -240,6 +245,7 @@ class AutoML(BaseEstimator):
             folder="automl",
             seconds=config.time_budget_seconds - study.seconds,
             memory_mb=memory_mb,
+            prefer=config.prefer,
         )
 
     def predict(self, X: Any) -> "np.ndarray":
@@ -286,12 +292,35 @@ class AutoML(BaseEstimator):
             )
         return table
 
+    def explain(self, X: Any, rows: int = 5, seconds: float = 10.0) -> "list[RowExplanation]":
+        """What moved each of the first `rows` predictions, by column: contributions that add up to the output.
+
+        For classes the output is a probability: of the positive one of two, of the predicted one of several.
+
+        Args:
+            seconds: after which no further row is explained.
+
+        Raises:
+            SchemaError: X is no table, or lacks a column that the model reads.
+        """
+        from automl_assets.training.explain import explain_rows
+
+        model, table = self._fitted(), self._as_fitted(X)
+        return explain_rows(model, table, background=self._background, rows=rows, seconds=seconds, seed=self.seed)
+
     def leaderboard(self) -> "pd.DataFrame":
         """Each configuration and the ensemble, best first: score out of fold, seconds, milliseconds a row, MiB."""
         import pandas as pd
 
         self._fitted()
         return pd.DataFrame([member.model_dump() for member in self._trained.leaderboard])
+
+    def trials(self) -> "pd.DataFrame":
+        """Every configuration that was tried, in that order: score out of fold, folds, seconds, and why it ended."""
+        import pandas as pd
+
+        self._fitted()
+        return pd.DataFrame([trial.model_dump() for trial in self._study.trials])
 
     def _fitted(self) -> Any:
         from sklearn.utils.validation import check_is_fitted
@@ -321,13 +350,10 @@ def _started_runner(config: TuningConfig) -> "Iterator[tuple[Runner, float]]":
 
     Starting counts for a quarter of the budget at most, so that a small one still fits something.
     """
-    from automl_assets.learn.families import registry
     from automl_assets.learn.runner import Runner
 
     begun = time.monotonic()
-    families = registry.names() if isinstance(config.families, str) else config.families
-    packages = sorted({package for name in families for package in registry.get(name).packages})
-    with Runner(packages=("numpy", "pyarrow.compute", *packages)) as runner:
+    with Runner(packages=("numpy", "pyarrow.compute", "automl_assets.tuning.fold_fit")) as runner:
         runner.run("os:getpid", {}, deadline_seconds=START_SECONDS, memory_mb=START_MB)
         budget = config.time_budget_seconds
         yield runner, budget - min(time.monotonic() - begun, START_SHARE * budget)

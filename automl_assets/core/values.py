@@ -268,7 +268,10 @@ class CleanTable(Value):
 
 
 class Trial(Value):
-    """One configuration of one family and its out-of-fold score over the folds that it finished."""
+    """One configuration of one family and its out-of-fold score over the folds that it finished.
+
+    folds: of those that the study compares; bag: of all, each with a model.
+    """
 
     id: str
     family: str
@@ -279,6 +282,7 @@ class Trial(Value):
     fit_seconds: float
     memory_mb: float
     reason: str = ""
+    bag: int = 0
 
 
 class Study(Value):

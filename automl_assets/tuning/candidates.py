@@ -1,6 +1,6 @@
 """Configurations on their way through the folds, and how they compare on the folds that they share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from automl_assets.learn.score import Metric
 from automl_assets.tuning.trial_store import FoldResult
 
 KEPT = 8
+ENOUGH_WEIGHT = 0.9
 
 State = Literal["open", "complete", "pruned", "failed"]
 
@@ -27,6 +28,7 @@ class Candidate:
     reason: str = ""
     seconds: float = 0.0
     memory_mb: float = 0.0
+    fed: bool = False
 
     @property
     def id(self) -> str:
@@ -52,7 +54,7 @@ class Candidate:
         """The value that the study keeps: the score over the first `folds` folds, as far as they are finished."""
         done = [k for k in range(folds) if k in self.results]
         finished = len(done) == folds
-        state: Any = "complete" if finished and self.state == "open" else self.state
+        state: Any = "complete" if finished and self.state in ("open", "pruned") else self.state
         return Trial(
             id=self.id,
             family=self.family,
@@ -63,6 +65,7 @@ class Candidate:
             fit_seconds=round(sum(self.results[k].fit_seconds for k in done), 3),
             memory_mb=round(self.memory_mb, 1),
             reason=self.reason,
+            bag=len(self.results),
         )
 
 
@@ -104,6 +107,20 @@ def usable_folds(candidates: Sequence[Candidate]) -> int:
             prefix += 1
         best = max(best, prefix)
     return best
+
+
+def compared_folds(candidates: Sequence[Candidate], weights: Mapping[str, float], folds: int) -> int:
+    """How many folds, from the first, the final ensemble is weighed on.
+
+    Candidates that lack one of them are left out. As many as leave nine tenths of the weight of the ensemble on fold 0
+    in; all of one candidate's where no candidate has any weight.
+    """
+    most = usable_folds(candidates)
+    for count in range(min(most, folds), 1, -1):
+        kept = sum(weights.get(c.id, 0.0) for c in candidates if all(k in c.results for k in range(count)))
+        if kept >= ENOUGH_WEIGHT:
+            return count
+    return min(most, 1)
 
 
 def losers(candidates: Sequence[Candidate], folds: int, metric: Metric) -> list[Candidate]:

@@ -1,10 +1,12 @@
 """Where configurations come from: one Optuna study a family, in a journal that a kill can't spoil."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_assets.learn.families import Shape, registry
 from automl_assets.learn.score import Metric
 from automl_assets.tuning.candidates import Candidate, State
+from automl_assets.tuning.portfolio import Entry
 from automl_assets.tuning.trial_store import TrialStore
 
 if TYPE_CHECKING:
@@ -17,7 +19,15 @@ class Proposals:
     """Asks Optuna's multivariate TPE (Bergstra et al. 2011; Falkner et al. 2018) and tells it what came of it."""
 
     def __init__(
-        self, store: TrialStore, families: tuple[str, ...], shape: Shape, metric: Metric, *, folds: int, seed: int
+        self,
+        store: TrialStore,
+        families: tuple[str, ...],
+        shape: Shape,
+        metric: Metric,
+        *,
+        folds: int,
+        seed: int,
+        portfolio: Sequence[Entry] = (),
     ):
         import optuna
 
@@ -34,19 +44,20 @@ class Proposals:
                 load_if_exists=True,
                 direction="maximize" if metric.higher_is_better else "minimize",
             )
-            study.sampler = optuna.samplers.TPESampler(
-                seed=(1_000_003 * seed + 101 * position + len(study.trials)) % 2**32,
-                multivariate=True,
-                constant_liar=True,
-                n_startup_trials=STARTUP_TRIALS,
-            )
+            study.sampler = _sampler((1_000_003 * seed + 101 * position + len(study.trials)) % 2**32)
             if not study.trials:
-                study.enqueue_trial(registry.get(family).defaults(shape))
+                for params in [e.params for e in portfolio if e.family == family] or [
+                    registry.get(family).defaults(shape)
+                ]:
+                    study.enqueue_trial(params)
             self._studies[family] = study
 
-    def ask(self, family: str) -> Candidate:
-        """A new configuration; the first is the family's defaults."""
-        return self._candidate(family, self._studies[family].ask())
+    def ask(self, family: str, params: "Mapping[str, Any] | None" = None) -> Candidate:
+        """A new configuration: `params`, else the next of the portfolio, else one that Optuna proposes."""
+        study = self._studies[family]
+        if params is not None and not any(t.state.name == "WAITING" for t in study.get_trials(deepcopy=False)):
+            study.enqueue_trial(dict(params))
+        return self._candidate(family, study.ask())
 
     def earlier(self) -> list[Candidate]:
         """The configurations of an earlier attempt with the folds that they finished; those it interrupted are open."""
@@ -94,3 +105,16 @@ class Proposals:
         if candidate.state == "open" and failed:
             candidate.state, candidate.reason = "failed", failed[-1]["message"] or failed[-1]["kind"]
             self.tell(candidate)
+
+
+def _sampler(seed: int) -> "optuna.samplers.TPESampler":
+    """Multivariate TPE, grouped by which parameters occur together; Optuna calls that experimental, and warns."""
+    import warnings
+
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP_TRIALS
+        )

@@ -1,40 +1,36 @@
-"""The search: every family's defaults first, then Optuna's TPE, fold by fold, until the budget ends.
+"""The search: carries out what `strategy` decides, fit by fit, until the budget ends."""
 
-Order: fold 0 of each family's defaults; from what those cost follows how many folds are affordable (1 to 5); then the
-defaults' other folds; then new configurations. Families share the time by rank: the best gets half, the next a
-quarter, and so on. A configuration goes on to its next fold only while it is among the eight best on the folds so far.
-"""
-
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
+from typing import TYPE_CHECKING
 
 from automl_assets.core.errors import FitError
 from automl_assets.core.files import remove_partials
 from automl_assets.core.values import Study
-from automl_assets.learn.families import Shape
+from automl_assets.learn.ensemble import greedy_weights
+from automl_assets.learn.families import Shape, boosting_trees, registry
 from automl_assets.learn.runner import Outcome, Runner, Task
-from automl_assets.learn.score import metric_named
+from automl_assets.learn.score import bootstrap, metric_named
 from automl_assets.tuning.budget import Clock
-from automl_assets.tuning.candidates import (
-    Candidate,
-    is_promising,
-    leader,
-    losers,
-    rank_families,
-    usable_folds,
-)
+from automl_assets.tuning.candidates import Candidate, compared_folds, is_promising, leader, losers, usable_folds
+from automl_assets.tuning.cost import CostModel
+from automl_assets.tuning.portfolio import entries
 from automl_assets.tuning.proposals import Proposals
-from automl_assets.tuning.trial_store import TrialStore
+from automl_assets.tuning.strategy import MOST_IN_VAIN, STRIKES, Move, Situation, next_move
+from automl_assets.tuning.trial_store import FoldResult, TrialStore
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SMALL_FIT_CELLS = 2_000_000
-FIT_SHARE_OF_BUDGET = 0.25
-SHORTEST_FIT_SECONDS = 4.0
-SOFT_SHARE = 0.8
-SHARE_FOR_DEFAULTS = 0.6
+SOFT_SHARE, SLACK_SHARE = 0.85, 0.3
+LEAST_SLACK_SECONDS, MOST_SLACK_SECONDS = 1.0, 4.0
 POLL_SECONDS = 0.25
-STRIKES = 3
-FIT = "automl_assets.tuning.fold_fit:fit_fold"
+GRACE_SECONDS = 1.0
+WEIGHED, WEIGH_ROWS, WEIGH_ROUNDS = 12, 3_000, 12
+GAIN_RESAMPLES, GAIN_QUANTILE = 100, 0.05
+FIT = "automl_assets.tuning.fold_fit:fit_folds"
 
 
 @dataclass(frozen=True)
@@ -82,13 +78,24 @@ class Search:
         self._report = report
         self._should_stop = should_stop
         self._metric = metric_named(store.settings()["metric"])
+        able = tuple(f for f in settings.families if registry.get(f).refuses(shape) is None)
+        self._families = able or settings.families
+        self._portfolio = entries(shape, self._families)
         self._proposals = Proposals(
-            store, settings.families, shape, self._metric, folds=settings.folds, seed=settings.seed
-        )
+            store, self._families, shape, self._metric, folds=settings.folds, seed=settings.seed,
+            portfolio=self._portfolio,
+        )  # fmt: skip
+        self._shape = shape
+        self._cost = CostModel(settings.threads)
         self._candidates = self._proposals.earlier()
-        self._folds: int | None = 1 if settings.folds == 1 else None
-        self._running: dict[str, tuple[Task, Candidate, int]] = {}
-        self._failures: dict[str, int] = dict.fromkeys(settings.families, 0)
+        self._running: dict[str, tuple[Task, Candidate, Move]] = {}
+        self._failures: dict[str, int] = dict.fromkeys(self._families, 0)
+        self._weights: dict[str, float] | None = None
+        self._blend: np.ndarray | None = None
+        self._in_vain = 0
+        for candidate in self._candidates:
+            for result in candidate.results.values():
+                self._learn_cost(candidate, result)
 
     def run(self) -> Study:
         """Search until time, the number of trials, or the caller ends it.
@@ -103,7 +110,7 @@ class Search:
             while len(self._running) < self._settings.workers and self._start_next():
                 pass
             if not self._running:
-                stopped = "nothing left to try"
+                stopped = self._why_nothing_starts()
                 break
             self._wait()
             stopped = self._stop_reason()
@@ -117,92 +124,131 @@ class Search:
             return "interrupted"
         return "time" if self._clock.left() <= 0 else ""
 
+    def _why_nothing_starts(self) -> str:
+        situation = self._situation()
+        if not situation.may_ask():
+            return "nothing left to try"
+        return "more would not pay" if situation.in_vain >= MOST_IN_VAIN else "time"
+
     # ---- what to start next ------------------------------------------------------------------------------------
 
     def _start_next(self) -> bool:
         """Start one fit; False when there is none to start now."""
-        self._decide_folds()
-        for candidate in self._open():
-            fold = candidate.next_fold(self._folds or 1)
-            if fold is not None and self._fits_in_time(candidate.family):
-                self._start(candidate, fold)
-                return True
-        family = self._next_family()
-        if family is None:
+        move = next_move(self._situation())
+        if move is None:
             return False
-        candidate = self._proposals.ask(family)
-        self._candidates.append(candidate)
-        self._start(candidate, 0)
+        candidate = move.candidate
+        if candidate is None:
+            candidate = self._proposals.ask(move.family, move.params)
+            candidate.fed = move.feeds
+            self._candidates.append(candidate)
+        self._start(candidate, move)
         return True
 
-    def _open(self) -> list[Candidate]:
-        return [c for c in self._candidates if c.state == "open" and self._is_alive(c.family)]
+    def _situation(self) -> Situation:
+        return Situation(
+            candidates=self._candidates,
+            portfolio=self._portfolio,
+            cost=self._cost,
+            shape=self._shape,
+            folds=self._settings.folds,
+            workers=self._settings.workers,
+            budget_seconds=self._clock.budget_seconds,
+            seconds_left=self._clock.left(),
+            metric=self._metric,
+            max_trials=self._settings.max_trials,
+            weights=self._ensemble,
+            failures=self._failures,
+            in_vain=self._in_vain,
+        )
 
-    def _is_alive(self, family: str) -> bool:
-        return self._failures[family] < STRIKES
+    def _untried(self) -> bool:
+        """Whether part of the portfolio was not begun."""
+        return len(self._candidates) < len(self._portfolio)
 
-    def _next_family(self) -> str | None:
-        """A family whose defaults were not tried; else the one with least time for its rank that still ends in time."""
-        most = self._settings.max_trials
-        if most is not None and len(self._candidates) >= most:
-            return None
-        tried = {candidate.family for candidate in self._candidates}
-        for family in self._settings.families:
-            if family not in tried:
-                return family
-        if self._folds is None:
-            return None
-        ranked = [f for f in rank_families(self._candidates, self._folds, self._metric) if self._is_alive(f)]
-        spent = {f: sum(c.seconds for c in self._candidates if c.family == f) for f in ranked}
-        affordable = [f for f in ranked if self._fits_in_time(f)]
-        return min(affordable, key=lambda f: spent[f] * 2.0 ** ranked.index(f), default=None)
+    def _ensemble(self) -> dict[str, float]:
+        """The weights of the candidates in an ensemble that is judged on fold 0."""
+        if self._weights is None:
+            self._weights = self._weigh()
+        return self._weights
 
-    def _decide_folds(self) -> None:
-        """Once all defaults are under way and one has a fold, choose how many folds the rest of the time pays for."""
-        if self._folds is not None or self._next_family_is_untried():
+    def _weigh(self) -> dict[str, float]:
+        import numpy as np
+
+        done = [c for c in self._candidates if c.mean([0]) is not None and c.state in ("open", "complete")]
+        done.sort(key=lambda c: self._metric.loss(c.mean([0]) or 0.0))
+        done = done[:WEIGHED]
+        if len(done) < 2:
+            return {c.id: 1.0 for c in done}
+        y, folds, weight = self._store.labels()
+        rows = np.flatnonzero(folds == 0)
+        predicted = [self._store.predicted(c.id, 1) for c in done]
+        if any(len(p) != len(rows) for p in predicted):
+            return {done[0].id: 1.0}
+        some = np.arange(len(rows))
+        if len(rows) > WEIGH_ROWS:
+            some = np.sort(np.random.default_rng(0).choice(len(rows), WEIGH_ROWS, replace=False))
+        y, weight, predicted = (
+            y[rows[some]],
+            None if weight is None else weight[rows[some]],
+            [p[some] for p in predicted],
+        )
+        weights = greedy_weights(self._metric, y, predicted, weight=weight, rounds=WEIGH_ROUNDS)
+        if not self._untried():
+            self._judge_gain(y, np.tensordot(weights, np.stack(predicted), axes=1), weight)
+        return {c.id: float(w) for c, w in zip(done, weights, strict=True)}
+
+    def _judge_gain(self, y: "np.ndarray", blend: "np.ndarray", weight: "np.ndarray | None") -> None:
+        """Count the looks since the ensemble last got surely better: since the interval of its gain excluded 0."""
+        import numpy as np
+
+        if self._blend is None or len(self._blend) != len(blend):
+            self._blend = blend
             return
-        firsts = [c.results[0].fit_seconds for c in self._candidates if 0 in c.results]
-        if not firsts:
-            return
-        round_seconds = sum(firsts) / self._settings.workers
-        affordable = 1 + int(SHARE_FOR_DEFAULTS * max(0.0, self._clock.left()) / max(round_seconds, 1e-3))
-        done = usable_folds(self._candidates)
-        self._folds = min(self._settings.folds, max(affordable, done, 1))
-        for candidate in self._open():
-            self._settle(candidate)
-
-    def _next_family_is_untried(self) -> bool:
-        tried = {candidate.family for candidate in self._candidates}
-        most = self._settings.max_trials
-        return len(tried) < len(self._settings.families) and (most is None or len(self._candidates) < most)
-
-    def _fits_in_time(self, family: str) -> bool:
-        """Whether a fold of this family, going by its median so far, ends before the budget does."""
-        known = [r.fit_seconds for c in self._candidates if c.family == family for r in c.results.values()]
-        return not known or median(known) <= self._clock.left()
+        both = bootstrap(self._metric, y, [blend, self._blend], weight=weight, resamples=GAIN_RESAMPLES)
+        gains = both[:, 1] - both[:, 0] if not self._metric.higher_is_better else both[:, 0] - both[:, 1]
+        surely = bool(np.quantile(gains, GAIN_QUANTILE) > 0)
+        self._in_vain = 0 if surely else self._in_vain + 1
+        self._blend = blend if surely else self._blend
 
     # ---- running fits ------------------------------------------------------------------------------------------
 
-    def _start(self, candidate: Candidate, fold: int) -> None:
-        share = FIT_SHARE_OF_BUDGET * self._clock.budget_seconds
-        seconds = max(0.1, min(self._clock.left(), max(SHORTEST_FIT_SECONDS, share)))
-        device = self._settings.device if candidate.family == "xgboost" else "cpu"
+    def _start(self, candidate: Candidate, move: Move) -> None:
+        seconds = max(0.1, min(self._clock.left(), move.seconds))
+        device = self._settings.device if registry.get(candidate.family).on_gpu else "cpu"
         arguments = {
             "study": str(self._store.folder),
-            "out": str(self._store.fold_folder(candidate.id, fold)),
+            "out": str(self._store.trials_folder / candidate.id),
             "family": candidate.family,
             "params": candidate.params,
-            "fold": fold,
-            "seed": self._settings.seed + fold,
+            "folds": list(move.folds),
+            "seed": self._settings.seed,
             "threads": self._settings.threads,
             "seconds": SOFT_SHARE * seconds,
             "device": device,
+            "trees": self._trees(candidate, SOFT_SHARE * seconds / len(move.folds)),
         }
+        slack = min(MOST_SLACK_SECONDS, max(LEAST_SLACK_SECONDS, SLACK_SHARE * seconds))
+        deadline = min(SOFT_SHARE * seconds + slack, max(0.1, self._clock.left()))
         task = self._runner.submit(
-            FIT, arguments, deadline_seconds=seconds, memory_mb=self._memory_mb(), spawn=device != "cpu"
+            FIT,
+            arguments,
+            deadline_seconds=deadline,
+            memory_mb=self._memory_mb(),
+            spawn=device != "cpu",
+            imports=registry.get(candidate.family).packages,
         )
-        candidate.running.add(fold)
-        self._running[task.id] = (task, candidate, fold)
+        candidate.running.update(move.folds)
+        self._running[task.id] = (task, candidate, move)
+
+    def _trees(self, candidate: Candidate, seconds: float) -> int | None:
+        """How many trees a booster has time for; None where it has more than it will want."""
+        rate = candidate.params.get("learning_rate")
+        if rate is None:
+            return None
+        predicted = self._cost.seconds(candidate.family, candidate.params, self._shape)
+        trees = boosting_trees(rate) * seconds / predicted
+        return max(10, math.ceil(trees)) if math.isfinite(trees) else None
 
     def _memory_mb(self) -> float:
         return self._settings.memory_mb / self._settings.workers
@@ -211,55 +257,76 @@ class Search:
         task = self._runner.next_ended(min(POLL_SECONDS, max(0.0, self._clock.left())))
         self._clock.save()
         if task is not None and task.id in self._running:
-            _, candidate, fold = self._running.pop(task.id)
-            self._finish(candidate, fold, task.outcome())
+            _, candidate, move = self._running.pop(task.id)
+            self._finish(candidate, move, task.outcome())
         self._tell_progress()
 
-    def _finish(self, candidate: Candidate, fold: int, outcome: Outcome) -> None:
-        candidate.running.discard(fold)
+    def _finish(self, candidate: Candidate, move: Move, outcome: Outcome) -> None:
+        candidate.running.difference_update(move.folds)
         candidate.seconds += outcome.seconds
         candidate.memory_mb = max(candidate.memory_mb, outcome.peak_mb)
-        self._store.log_fit(candidate.id, fold, outcome.kind, outcome.message, outcome.seconds, outcome.peak_mb)
-        result = self._store.result(candidate.id, fold) if outcome.kind == "ok" else None
-        if result is not None and result.score is not None:
-            candidate.results[fold] = result
+        self._weights = None
+        for fold in move.folds:
+            result = self._store.result(candidate.id, fold)
+            if result is not None and result.score is not None:
+                candidate.results[fold] = result
+                self._learn_cost(candidate, result)
+        for fold in move.folds:
+            kind = "ok" if fold in candidate.results else outcome.kind
+            self._store.log_fit(
+                candidate.id, fold, kind, outcome.message, outcome.seconds / len(move.folds), outcome.peak_mb
+            )
+        if all(fold in candidate.results for fold in move.folds):
             self._settle(candidate)
         else:
             self._fail(candidate, outcome)
 
+    def _learn_cost(self, candidate: Candidate, result: FoldResult) -> None:
+        """What a round cost, as a whole fit of the usual length would have."""
+        rate, seconds = candidate.params.get("learning_rate"), result.fit_seconds
+        if rate is not None and result.trees:
+            seconds *= boosting_trees(rate) / max(result.trees, 1)
+        self._cost.observe(candidate.family, candidate.params, self._shape, seconds, complete=True)
+
     def _fail(self, candidate: Candidate, outcome: Outcome) -> None:
-        """Close a candidate whose fit failed. A family is out when its defaults fail, or three in a row do."""
-        candidate.state, candidate.reason = "failed", _words(outcome, self._memory_mb())
+        """Close a candidate whose fit failed. A family is out when its defaults fail, or three in a row do.
+
+        Folds that it had finished before stay: a bag of fewer is a model too.
+        """
+        candidate.reason = _words(outcome, self._memory_mb())
+        candidate.state = "pruned" if candidate.results else "failed"
         self._failures[candidate.family] += STRIKES if candidate.number == 0 and not candidate.results else 1
         self._proposals.tell(candidate)
 
     def _settle(self, candidate: Candidate) -> None:
         """Close a candidate that has all its folds, or that is no longer among the best."""
-        if self._folds is None or candidate.state != "open" or not candidate.results:
+        if candidate.state != "open" or not candidate.results:
             return
-        if all(fold in candidate.results for fold in range(self._folds)):
+        if all(fold in candidate.results for fold in range(self._settings.folds)):
             candidate.state = "complete"
             self._failures[candidate.family] = 0
             self._proposals.tell(candidate)
-            for loser in losers(self._candidates, self._folds, self._metric):
+            self._ensemble()
+            for loser in losers(self._candidates, self._settings.folds, self._metric):
                 self._store.drop_models(loser.id)
-        elif not is_promising(candidate, self._candidates, self._metric):
+        elif not candidate.running and not is_promising(candidate, self._candidates, self._metric):
             candidate.state, candidate.reason = "pruned", "others are better on the same folds"
             self._proposals.tell(candidate)
-            self._store.drop_models(candidate.id)
+            self._in_vain += not self._untried()
 
     def _cancel_running(self) -> None:
         """End what still runs when time is up; a fold that made it in the last moment counts."""
         for task, _, _ in self._running.values():
             self._runner.cancel(task)
-        for task, candidate, fold in self._running.values():
-            outcome = task.wait(POLL_SECONDS * 8)
-            if outcome is None or (outcome.kind == "cancelled" and candidate.results):
+        for task, candidate, move in self._running.values():
+            outcome = task.wait(GRACE_SECONDS * 2)
+            made_it = any(self._store.result(candidate.id, fold) for fold in move.folds)
+            if outcome is None or (outcome.kind == "cancelled" and candidate.results and not made_it):
                 continue
-            if outcome.kind == "cancelled":
+            if outcome.kind == "cancelled" and not made_it:
                 candidate.reason = "the time budget ended first"
             else:
-                self._finish(candidate, fold, outcome)
+                self._finish(candidate, move, outcome)
         self._running.clear()
 
     # ---- the result --------------------------------------------------------------------------------------------
@@ -276,7 +343,7 @@ class Search:
         )
 
     def _study(self, stopped: str) -> Study:
-        folds = usable_folds(self._candidates)
+        folds = compared_folds(self._candidates, self._ensemble(), self._settings.folds)
         if not folds:
             raise _nothing_fitted(self._candidates, self._clock.budget_seconds)
         return Study(

@@ -73,5 +73,5 @@ def reserve_seconds(budget_seconds: float) -> float:
 
 def families_in_order(chosen: "str | list[str]") -> tuple[str, ...]:
     """The families to try, quickest kinds first."""
-    names = registry.names() if isinstance(chosen, str) else chosen
+    names = [n for n, family in registry.all().items() if family.by_default] if isinstance(chosen, str) else chosen
     return tuple(sorted(names, key=lambda name: (registry.get(name).order, name)))

@@ -88,7 +88,11 @@ def _dictionary_encoded(table: "pa.Table") -> "pa.Table":
 def _folds(
     clean: "ds.Dataset", problem: Problem, features: list[str], y: "np.ndarray", usable: "np.ndarray", seed: int
 ) -> "np.ndarray":
-    """The newest rows judge where there is a time; else five folds that keep groups, and equal rows, together."""
+    """The newest rows judge where there is a time; else five folds that keep groups together.
+
+    Where rows are held out, which keeps equal rows on one side, the folds keep equal rows together too. Where none are
+    (the estimator), rows to come are drawn as these were, repetitions included, as scikit-learn's own folds assume.
+    """
     import numpy as np
 
     time_name, group_name = problem.column_with("time"), problem.column_with("group")
@@ -103,7 +107,7 @@ def _folds(
                 remedy="Name a column with several groups, or none.",
             )
     else:
-        groups = row_hashes(clean, features, "folds")[usable]
+        groups = row_hashes(clean, features, "folds")[usable] if problem.holdout.share else np.arange(len(y))
     strata = y if problem.classes else np.searchsorted(quantile_boundaries(y), y)
     return assign_folds(strata, folds=min(FOLDS, len(np.unique(groups))), seed=seed, groups=groups)
 

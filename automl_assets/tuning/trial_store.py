@@ -42,6 +42,8 @@ class FoldResult:
     fit_seconds: float
     size_mb: float
     device: str
+    trees: int | None = None
+    starved: bool = False
 
 
 class TrialStore:
@@ -137,6 +139,10 @@ class TrialStore:
     def has_models(self, trial: str, folds: int) -> bool:
         """Whether a trial's models are still there."""
         return all((self.fold_folder(trial, fold) / MODEL_FOLDER).is_dir() for fold in range(folds))
+
+    def models(self, trial: str, folds: int) -> list[int]:
+        """The folds whose models are there."""
+        return [fold for fold in range(folds) if (self.fold_folder(trial, fold) / MODEL_FOLDER).is_dir()]
 
     def _fold_folders(self, trial: str) -> Iterator[Path]:
         folder = self.trials_folder / trial

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +30,28 @@ class ScriptedRunner:
         self._ended: list[Task] = []
 
     def submit(
-        self, call: str, arguments: Mapping[str, Any], *, deadline_seconds: float, memory_mb: float, spawn: bool = False
+        self,
+        call: str,
+        arguments: Mapping[str, Any],
+        *,
+        deadline_seconds: float,
+        memory_mb: float,
+        spawn: bool = False,
+        imports: Sequence[str] = (),
     ) -> Task:
-        """Write the fold as `fit_fold` would."""
-        assert call == "automl_assets.tuning.fold_fit:fit_fold"
+        """Write the folds as `fit_folds` would, up to the first that fails."""
+        assert call == "automl_assets.tuning.fold_fit:fit_folds"
         out = Path(arguments["out"])
-        trial = out.parent.name
-        self.calls.append((trial, arguments["fold"]))
         self.limits.append((deadline_seconds, memory_mb))
-        answer = self.script(arguments["family"], int(trial.rpartition("-")[2]), arguments["fold"])
-        task = Task(str(next(self._ids)))
-        if isinstance(answer, Outcome):
-            task.finish(answer)
-        else:
-            write_fold(out, answer, self.fit_seconds)
-            task.finish(Outcome("ok", {}, self.fit_seconds, 10.0, ""))
+        task, outcome = Task(str(next(self._ids))), Outcome("ok", [], self.fit_seconds, 10.0, "")
+        for fold in arguments["folds"]:
+            self.calls.append((out.name, fold))
+            answer = self.script(arguments["family"], int(out.name.rpartition("-")[2]), fold)
+            if isinstance(answer, Outcome):
+                outcome = answer
+                break
+            write_fold(out / f"fold_{fold}", answer, self.fit_seconds)
+        task.finish(outcome)
         self._ended.append(task)
         return task
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_assets.learn.features import Encoder
-from automl_assets.tuning.fold_fit import class_prior, fit_fold, smoothed
+from automl_assets.tuning.fold_fit import class_prior, fit_folds, smoothed
 from automl_assets.tuning.trial_store import TrialStore
 
 
@@ -49,13 +49,14 @@ def test_a_fold_is_fitted_without_the_rows_that_it_judges(tmp_path: Path) -> Non
     store = TrialStore(tmp_path / "study")
     settings = {"metric": "rmse", "roles": {"x": "numeric"}, "classes": []}
     store.prepare(pa.table({"x": x}), y=2 * x, folds=folds, weight=None, settings=settings)
-    out = store.fold_folder("linear-0", 1)
+    trial = store.trials_folder / "linear-0"
 
-    meta = fit_fold(
-        str(store.folder), str(out), family="linear", params={"strength": 1e-6}, fold=1, seed=0, threads=1,
+    (meta,) = fit_folds(
+        str(store.folder), str(trial), family="linear", params={"strength": 1e-6}, folds=[1], seed=0, threads=1,
         seconds=30.0, device="cpu",
     )  # fmt: skip
 
+    out = trial / "fold_1"
     encoder = Encoder.from_json(json.loads((out / "encoder.json").read_text()))
     centre = encoder.columns[0].to_json()["scale"]["centre"]
     assert centre == pytest.approx(x[folds != 1].mean())

@@ -74,7 +74,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
 
 def test_the_budget_holds(observed: Observed) -> None:
     assert observed.seconds <= BUDGET_SECONDS + OVERRUN_SECONDS
-    assert observed.study.stopped_because == "time"
+    assert observed.study.stopped_because in ("time", "more would not pay")
 
 
 @pytest.mark.parametrize(
