@@ -1,5 +1,6 @@
 """Whatever a user holds a table in, as Arrow."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from automl_assets.core.errors import SchemaError, bounded
@@ -20,8 +21,6 @@ def as_arrow(table: Any) -> "pa.Table":
     import numpy as np
     import pyarrow as pa
 
-    from automl_assets.ingestion.sources.parquet import normalised
-
     try:
         if isinstance(table, pa.Table):
             arrow = table
@@ -30,7 +29,9 @@ def as_arrow(table: Any) -> "pa.Table":
         elif isinstance(table, np.ndarray | list):
             arrow = _from_matrix(np.asarray(table))
         elif type(table).__module__.startswith("pandas") and table.ndim == 2:
-            arrow = pa.Table.from_pandas(table.rename(columns=str), preserve_index=False)
+            if not all(type(name) is str for name in table.columns):
+                table = table.rename(columns=str)
+            arrow = pa.Table.from_pandas(table, preserve_index=False)  # NaN becomes missing
         elif hasattr(table, "__arrow_c_stream__") and getattr(table, "ndim", 2) == 2:
             arrow = pa.table(table)
         else:
@@ -42,12 +43,32 @@ def as_arrow(table: Any) -> "pa.Table":
             f"A column can't be read: {(str(error).splitlines() or ['no reason given'])[0]}.",
             remedy="Give each column values of one type.",
         ) from error
-    repeated = sorted({str(name) for name in arrow.column_names if arrow.column_names.count(name) > 1})
+    repeated = sorted(str(name) for name, times in Counter(arrow.column_names).items() if times > 1)
     if repeated:
         raise SchemaError(f"Columns have one name: {bounded(repeated)}.", remedy="Give each column its own name.")
-    columns = [pa.chunked_array([normalised(chunk) for chunk in column.chunks] or [normalised(column.combine_chunks())])
-               for column in arrow.columns]  # fmt: skip
+    done = frozenset((pa.int64(), pa.string(), pa.bool_()))
+    columns = [column if column.type in done else _normalised(column) for column in arrow.columns]
     return pa.table(dict(zip((str(name) for name in arrow.column_names), columns, strict=True)))
+
+
+def _normalised(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    import pyarrow as pa
+
+    from automl_assets.ingestion.sources.parquet import normalised
+
+    if pa.types.is_float64(column.type) and not _has_nan(column):
+        return column
+    return pa.chunked_array([normalised(chunk) for chunk in column.chunks] or [normalised(column.combine_chunks())])
+
+
+def _has_nan(column: "pa.ChunkedArray") -> bool:
+    """Whether a number that is none stands where nothing should; quick where the column's sum is a number."""
+    import math
+
+    import pyarrow.compute as pc
+
+    total = pc.sum(column).as_py()
+    return total is not None and math.isnan(total)
 
 
 def _from_matrix(matrix: "np.ndarray") -> "pa.Table":

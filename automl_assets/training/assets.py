@@ -44,6 +44,7 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
                 folder=config.name,
                 seconds=config.tuning.time_budget_seconds - tuning_study.seconds,
                 memory_mb=steps.memory.fit_mb(),
+                prefer=config.tuning.prefer,
             ),
             _describe,
         )

@@ -22,7 +22,7 @@ from automl_assets.core.tables import arrow_type, column_type
 from automl_assets.core.values import CleaningPlan, Column, HoldoutRule
 from automl_assets.ingestion.infer import NUMBER, parse_datetimes
 from automl_assets.learn.families import Family, registry
-from automl_assets.learn.features import Encoder
+from automl_assets.learn.features import Encoder, Rows
 from automl_assets.learn.features.columns import CategoricalEncoder
 from automl_assets.training.calibrate import Calibration
 
@@ -131,10 +131,13 @@ class FoldModel:
     estimator: Family
 
     @classmethod
-    def load(cls, folder: Path, family: str) -> Self:
-        """Read a fold's folder."""
-        encoder = Encoder.from_json(json.loads((folder / "encoder.json").read_text()))
-        return cls(encoder, registry.get(family).load(folder / "model"))
+    def load(cls, folder: Path, family: str, encoders: "dict[str, Encoder] | None" = None) -> Self:
+        """Read a fold's folder. Folds with the same encoder share one of `encoders`, so that a row is encoded once."""
+        text = (folder / "encoder.json").read_text()
+        encoders = {} if encoders is None else encoders
+        if text not in encoders:
+            encoders[text] = Encoder.from_json(json.loads(text))
+        return cls(encoders[text], registry.get(family).load(folder / "model"))
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,12 @@ class Model:
         """
         verify(folder, digest)
         card = ModelCard.read(folder)
+        encoders: dict[str, Encoder] = {}
         members = [
-            (member["weight"], [FoldModel.load(folder / path, member["family"]) for path in member["folders"]])
+            (
+                member["weight"],
+                [FoldModel.load(folder / path, member["family"], encoders) for path in member["folders"]],
+            )
             for member in card.members
         ]
         return cls(card, members)
@@ -203,8 +210,11 @@ class Model:
         """Probabilities (rows, classes), the positive class last, or values (rows,), from an already clean table."""
         import numpy as np
 
+        encoders = {id(fold.encoder): fold.encoder for _, folds in self._members for fold in folds}
+        rows = Rows(clean)
+        encoded = {key: encoder.transform(rows) for key, encoder in encoders.items()}
         parts = [
-            weight / len(folds) * fold.estimator.predict(fold.encoder.transform(clean), threads=threads)
+            weight / len(folds) * fold.estimator.predict(encoded[id(fold.encoder)], threads=threads)
             for weight, folds in self._members
             for fold in folds
         ]
@@ -252,6 +262,9 @@ def conform(table: "pa.Table", columns: Sequence[Column]) -> "pa.Table":
     """The table with just these columns, in their recorded types; what does not fit a type becomes missing."""
     import pyarrow as pa
 
+    wanted = [arrow_type(column.type) for column in columns]
+    if table.column_names == [column.name for column in columns] and table.schema.types == wanted:
+        return table
     arrays = [
         _as_type(table.column(column.name), column) if column.name in table.column_names
         else pa.chunked_array([pa.nulls(table.num_rows, arrow_type(column.type))])

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from automl_assets.core.files import atomic_folder, folder_size
 from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.values import CleaningPlan, Column, HoldoutRule, Member, Study, TrainedModel, Trial
+from automl_assets.learn.families import registry
 from automl_assets.learn.runner import Runner
 from automl_assets.learn.score import Metric, metric_named
 from automl_assets.training.calibrate import Calibration, calibrate
-from automl_assets.training.ensemble import greedy_weights
+from automl_assets.training.choose import Cost, Prefer, choose, row_ms, size_mb
 from automl_assets.training.losses import LOSSES_FOLDER, train_losses
 from automl_assets.training.model import MODEL_FILE, ModelCard, write_checksums
 from automl_assets.tuning.fold_fit import class_prior
@@ -23,9 +24,11 @@ from automl_assets.tuning.trial_store import TrialStore
 if TYPE_CHECKING:
     import numpy as np
 
-MOST_CANDIDATES = 16
+MOST_CANDIDATES, MOST_FOLDS = 16, 16
 INTERVAL_COVERAGE = 0.9
 MEASURE_SECONDS = 20.0
+
+Measured = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,13 @@ def train_model(
     folder: str,
     seconds: float,
     memory_mb: float,
+    prefer: Prefer = "balanced",
 ) -> TrainedModel:
     """Choose, weigh, calibrate and write the model into ``root/folder/<digest>``.
 
     Args:
         seconds: what is left of the budget; measuring each candidate's row latency stops then.
+        prefer: how much a row may cost.
     """
     begun = time.monotonic()
     metric = metric_named(study.metric)
@@ -68,7 +73,10 @@ def train_model(
     candidates = _candidates(study, store, metric)
     predictions = [store.predicted(trial.id, study.folds) for trial in candidates]
     rows_weight = None if weight is None else weight[judged]
-    weights = greedy_weights(metric, y[judged], predictions, weight=rows_weight)
+    measured = _measure(store, candidates, runner, seconds, memory_mb)
+    costs = [_cost(store, trial, m) for trial, m in zip(candidates, measured, strict=True)]
+    choice = choose(metric, y[judged], predictions, costs, prefer, weight=rows_weight)
+    weights = choice.weights
     blended = sum(w * p.astype(float) for w, p in zip(weights, predictions, strict=True))
     assert not isinstance(blended, int)
     calibration = calibrate(y[judged], blended, folds[judged], rows_weight) if facts.classes else Calibration()
@@ -76,19 +84,21 @@ def train_model(
     losses: dict[str, bytes] = {}
     if not facts.classes and facts.holdout.share:
         losses = train_losses(store, metric.name, blended, judged, runner, memory_mb=memory_mb)
-    measured = _measure(store, candidates, runner, seconds - (time.monotonic() - begun), memory_mb)
     scores = [metric(y[judged], p.astype(float), rows_weight) for p in predictions]
     leaderboard = [
-        _member(store, trial, float(w), score, m, study.folds)
-        for trial, w, score, m in zip(candidates, weights, scores, measured, strict=True)
+        _member(trial, float(w), score, cost.with_folds(n), m)
+        for trial, w, score, cost, n, m in zip(candidates, weights, scores, costs, choice.folds, measured, strict=True)
     ]
     members = tuple(member for member in leaderboard if member.weight > 0)
     score = metric(y[judged], blended, rows_weight)
     prior, share = class_prior(y[judged], len(facts.classes))
-    card = _card(facts, study, members, calibration, _residual_quantile(facts, y[judged], blended))
+    kept = {trial.id: n for trial, n in zip(candidates, choice.folds, strict=True)}
+    bags = {member.name: store.models(member.name, MOST_FOLDS)[: kept[member.name]] for member in members}
+    card = _card(facts, study, members, bags, calibration, _residual_quantile(facts, y[judged], blended))
     card = replace(card, prior=tuple(prior.tolist()), prior_share=share)
     name, digest, size = _write(store, study, members, card, losses, root / folder)
-    leaderboard.append(_ensemble_row(members, score, size))
+    chosen = [cost.with_folds(n) for cost, n, w in zip(costs, choice.folds, weights, strict=True) if w > 0]
+    leaderboard.append(_ensemble_row(members, score, size, row_ms(chosen)))
     return TrainedModel(
         path=f"{folder}/{name}",
         digest=digest,
@@ -114,13 +124,12 @@ def _candidates(study: Study, store: TrialStore, metric: Metric) -> list[Trial]:
 
 def _measure(
     store: TrialStore, trials: Sequence[Trial], runner: Runner, seconds: float, memory_mb: float
-) -> list[tuple[float, float]]:
-    """Each trial's milliseconds for one row and rows a second in bulk; zeros where time did not suffice."""
+) -> list[Measured]:
+    """Each trial's milliseconds to encode and to predict one row, and rows a second; zeros where time ran out."""
     left = min(MEASURE_SECONDS, max(0.5, seconds))
-    folders = [str(store.fold_folder(trial.id, 0)) for trial in trials]
     arguments = {
         "study": str(store.folder),
-        "folders": folders,
+        "folders": [str(store.fold_folder(trial.id, 0)) for trial in trials],
         "families": [t.family for t in trials],
         "seconds": left,
     }
@@ -130,33 +139,36 @@ def _measure(
         deadline_seconds=left + 2.0,
         memory_mb=memory_mb,
     )
-    found = outcome.value if outcome.kind == "ok" else []
-    return [tuple(pair) for pair in found] + [(0.0, 0.0)] * (len(trials) - len(found))
+    found: list[Measured] = [tuple(one) for one in outcome.value] if outcome.kind == "ok" else []
+    return found + [(0.0, 0.0, 0.0)] * (len(trials) - len(found))
 
 
-def _member(
-    store: TrialStore, trial: Trial, weight: float, score: float, measured: tuple[float, float], folds: int
-) -> Member:
+def _cost(store: TrialStore, trial: Trial, measured: Measured) -> Cost:
+    found = (store.result(trial.id, fold) for fold in store.models(trial.id, MOST_FOLDS))
+    sizes = tuple(result.size_mb for result in found if result is not None)
+    encode_ms, estimator_ms, _ = measured
+    return Cost(registry.get(trial.family).view, estimator_ms, encode_ms, sizes)
+
+
+def _member(trial: Trial, weight: float, score: float, cost: Cost, measured: Measured) -> Member:
     """A leaderboard row. A bag of folds costs a row its folds' latency each.
 
     Its score is over the rows of all folds together, as the ensemble's is: a mean of folds would not compare with it.
     """
-    results = store.results(trial.id, folds)
-    row_ms, rows_per_second = measured
     return Member(
         name=trial.id,
         family=trial.family,
         weight=weight,
         score=score if score == score else trial.score or 0.0,
         fit_seconds=trial.fit_seconds,
-        row_ms=round(row_ms * folds, 3),
-        rows_per_second=round(rows_per_second / folds, 1),
+        row_ms=round(row_ms([cost]), 3),
+        rows_per_second=round(measured[2] / max(1, cost.folds), 1),
         memory_mb=trial.memory_mb,
-        size_mb=round(sum(result.size_mb for result in results), 3),
+        size_mb=round(size_mb([cost]), 3),
     )
 
 
-def _ensemble_row(members: Sequence[Member], score: float, size_mb: float) -> Member:
+def _ensemble_row(members: Sequence[Member], score: float, size: float, milliseconds: float) -> Member:
     slowest = [1 / member.rows_per_second for member in members if member.rows_per_second]
     return Member(
         name="ensemble",
@@ -164,10 +176,10 @@ def _ensemble_row(members: Sequence[Member], score: float, size_mb: float) -> Me
         weight=1.0,
         score=score,
         fit_seconds=round(sum(member.fit_seconds for member in members), 3),
-        row_ms=round(sum(member.row_ms for member in members), 3),
+        row_ms=round(milliseconds, 3),
         rows_per_second=round(1 / sum(slowest), 1) if slowest else 0.0,
         memory_mb=max((member.memory_mb for member in members), default=0.0),
-        size_mb=round(size_mb, 3),
+        size_mb=round(size, 3),
     )
 
 
@@ -183,7 +195,12 @@ def _residual_quantile(facts: ModelFacts, y: "np.ndarray", predicted: "np.ndarra
 
 
 def _card(
-    facts: ModelFacts, study: Study, members: Sequence[Member], calibration: Calibration, quantile: float | None
+    facts: ModelFacts,
+    study: Study,
+    members: Sequence[Member],
+    bags: Mapping[str, Sequence[int]],
+    calibration: Calibration,
+    quantile: float | None,
 ) -> ModelCard:
     from importlib.metadata import version
 
@@ -193,7 +210,7 @@ def _card(
             "name": member.name,
             "family": member.family,
             "weight": member.weight,
-            "folders": [f"members/{i}/fold_{k}" for k in range(study.folds)],
+            "folders": [f"members/{i}/fold_{k}" for k in bags[member.name]],
         }
         for i, member in enumerate(members)
     )
@@ -225,8 +242,8 @@ def _write(
     path = root / identity
     with atomic_folder(path) as partial:
         for member, described in zip(members, card.members, strict=True):
-            for fold, relative in enumerate(described["folders"]):
-                source = store.fold_folder(member.name, fold)
+            for relative in described["folders"]:
+                source = store.trials_folder / member.name / Path(relative).name
                 (partial / relative).mkdir(parents=True)
                 shutil.copy2(source / "encoder.json", partial / relative / "encoder.json")
                 shutil.copytree(source / "model", partial / relative / "model")

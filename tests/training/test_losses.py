@@ -129,9 +129,11 @@ def test_numbers_have_a_loss_model_under_the_models_checksums_and_classes_have_n
 ) -> None:
     sums = json.loads((regression.folder / CHECKSUMS_FILE).read_text())
 
-    assert {f"{LOSSES_FOLDER}/{FACTS_FILE}", f"{LOSSES_FOLDER}/encoder.json", f"{LOSSES_FOLDER}/model/model.txt"} <= {
-        *sums
-    }
+    assert {
+        f"{LOSSES_FOLDER}/{FACTS_FILE}",
+        f"{LOSSES_FOLDER}/encoder.json",
+        f"{LOSSES_FOLDER}/model/model.txt.gz",
+    } <= {*sums}
     assert not (binary.folder / LOSSES_FOLDER).exists()
 
 

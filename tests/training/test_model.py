@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 import re
@@ -16,6 +17,7 @@ import skops.io
 from automl_assets.cleaning.apply import apply_plan
 from automl_assets.core.errors import StorageError
 from automl_assets.core.values import CleaningPlan, Column, HoldoutRule
+from automl_assets.learn.features import Rows
 from automl_assets.training.calibrate import Calibration
 from automl_assets.training.model import (
     CHECKSUMS_FILE,
@@ -31,7 +33,7 @@ from automl_assets.training.model import (
 from automl_assets.tuning.fold_fit import smoothed
 from tests.training.small_models import PLAN, Small
 
-NATIVE = {".json", ".npz", ".ubj", ".txt", ".skops"}
+NATIVE = {".json", ".npz", ".gz", ".txt", ".skops"}
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
 
@@ -167,13 +169,15 @@ def test_the_card_survives_json(small: Small) -> None:
 
 
 def every_file(folder: Path) -> dict[str, bytes]:
-    """The bytes of each file, and of each file inside a zip archive."""
+    """The bytes of each file, and of each file inside a zip archive or a compressed one."""
     found: dict[str, bytes] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         found[str(path.relative_to(folder))] = path.read_bytes()
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 found |= {f"{path.name}!{name}": archive.read(name) for name in archive.namelist()}
+        if path.suffix == ".gz":
+            found[f"{path.name}!"] = gzip.decompress(path.read_bytes())
     return found
 
 
@@ -279,8 +283,10 @@ class NotAnEstimator:
 
 def test_a_skops_file_with_another_type_is_refused(multiclass: Small, tmp_path: Path) -> None:
     folder = copied(multiclass, tmp_path)
-    path = next(folder.rglob("*.skops"))
-    skops.io.dump({"estimator": NotAnEstimator()}, path)
+    card = json.loads((folder / MODEL_FILE).read_text())
+    card["members"][0]["family"] = "hist_gradient_boosting"
+    (folder / MODEL_FILE).write_text(json.dumps(card))
+    skops.io.dump({"estimator": NotAnEstimator()}, folder / card["members"][0]["folders"][0] / "model" / "model.skops")
     write_checksums(folder)
 
     with pytest.raises(StorageError, match=r"types that are not allowed: .*NotAnEstimator"):
@@ -340,8 +346,8 @@ def test_a_model_without_a_stored_prior_mixes_nothing_in() -> None:
     )  # fmt: skip
 
     class Constant:
-        def transform(self, table: pa.Table) -> np.ndarray:
-            return np.empty((table.num_rows, 0))
+        def transform(self, rows: Rows) -> np.ndarray:
+            return np.empty((len(rows), 0))
 
         def predict(self, X: np.ndarray, *, threads: int = 1) -> np.ndarray:
             return np.tile([1.0, 0.0], (len(X), 1))
