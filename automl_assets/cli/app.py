@@ -236,13 +236,40 @@ def predict(
     name: Name,
     table: Table,
     out: Annotated[Path, typer.Option("--out", help="Where predictions go: .csv, .tsv or .parquet.")],
+    explain: Annotated[
+        int,
+        typer.Option(
+            "--explain",
+            metavar="N",
+            min=0,
+            help="Say for the first N rows by how much each column moved the value or the probability, in "
+            "OUT.explanations.jsonl, a line a row, largest first; base and contributions add up to the output. "
+            "Private and text columns are named without their value. It takes at most a minute.",
+        ),
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score a file with the champion."""
     from automl_assets.cli import models
-    from automl_assets.cli.display import print_predict
+    from automl_assets.cli.display_models import print_predicted
 
-    emit(models.predict(name, table, out), as_json, print_predict)
+    emit(models.predict(name, table, out, explain), as_json, print_predicted)
+
+
+@app.command("report")
+def model_report(
+    name: Name,
+    version: Annotated[str | None, typer.Argument(help="A registered version; the champion by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the page goes; NAME-VERSION.html here by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One self-contained HTML page about a registered version, from what was stored of it."""
+    from automl_assets.cli import report as reports
+    from automl_assets.cli.display_models import print_report
+
+    emit(reports.write_report(name, version, out), as_json, print_report)
 
 
 @app.command()

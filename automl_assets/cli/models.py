@@ -12,6 +12,7 @@ from automl_assets.core.files import atomic_file
 from automl_assets.core.memory import BatchSize, read_memory
 from automl_assets.core.records import Act
 from automl_assets.learn.score import metric_named
+from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import load_named
 from automl_assets.registration.assets import contender, current_champion, stored_batches
 from automl_assets.registration.compare import contest, why_not_comparable
@@ -19,6 +20,7 @@ from automl_assets.registration.gate import Comparison, Sides, decide_promotion,
 from automl_assets.registration.register import CHAMPION_ALIAS
 from automl_assets.registration.steps import CHAMPION
 from automl_assets.registration.unseen import groups_of, unseen_rows
+from automl_assets.serving.explain import SUFFIX, explain_first, write_explanations
 from automl_assets.serving.predict import Scorer
 from automl_assets.training.model import Model, ModelCard
 from resources.fit_runner import FitRunner
@@ -36,8 +38,8 @@ MIB = 2**20
 SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
-def predict(name: str, table: Path, out: Path) -> dict[str, Any]:
-    """Score a file with the champion.
+def predict(name: str, table: Path, out: Path, explain: int = 0) -> dict[str, Any]:
+    """Score a file with the champion, and say of its first `explain` rows what moved the prediction.
 
     Raises:
         SchemaError: the file has none of the model's columns.
@@ -61,6 +63,10 @@ def predict(name: str, table: Path, out: Path) -> dict[str, Any]:
         size = BatchSize(settings.batch_rows, budget_mb=read_memory().available / MIB)
         with atomic_file(out) as partial:
             _write(partial, out.suffix, scorer.schema(dataset.schema), scorer.score(dataset, size))
+        explained: dict[str, Any] = {}
+        if explain:
+            first = dataset.head(explain, columns=[n for n in model.features if n in dataset.schema.names])
+            explained = _explained(model, first, out, TableStore(home=str(settings.home)), config)
     return {
         "pipeline": name,
         "version": champion.version,
@@ -69,6 +75,20 @@ def predict(name: str, table: Path, out: Path) -> dict[str, Any]:
         "missing_columns": list(columns.missing),
         "extra_columns": list(columns.extra),
         "unseen": dict(scorer.unseen),
+        **explained,
+    }
+
+
+def _explained(model: Model, rows: "pa.Table", out: Path, store: TableStore, config: PipelineConfig) -> dict[str, Any]:
+    """The explanations, also in a file beside the predictions; and how many rows were left out for lack of time."""
+    training_rows = store.tables_root / model.card.reference
+    found = explain_first(model, rows, training_rows, private=config.columns.private, seed=config.seed)
+    beside = out.with_name(out.name + SUFFIX)
+    write_explanations(beside, found)
+    return {
+        "explanations": found,
+        "explanations_out": str(beside),
+        "explanations_left_out": rows.num_rows - len(found),
     }
 
 

@@ -114,6 +114,19 @@ def test_predicting_other_columns_tells_what_is_missing_and_unseen(project: Proj
     assert done["unseen"] == {"g": 1}
 
 
+def test_a_version_gets_a_page_and_its_predictions_are_explained(project: Project, first: dict) -> None:
+    told = project.ok("report", "risk_scores", "--out", "page.html")
+    assert (told["version"], [w for w in told["missing"] if "reliability" not in w]) == ("1", [])
+    page = (project.root / "page.html").read_text()
+    for title in ("Scores", "Leaderboard", "Tuning", "Drift reference", "Lineage"):
+        assert f"<h2>{title}</h2>" in page
+    found = project.ok("predict", "risk_scores", "data/Risk-Scores.csv", "--out", "why.csv", "--explain", "2")
+    assert len((project.root / "why.csv.explanations.jsonl").read_text().splitlines()) == 2
+    for one in found["explanations"]:
+        total = one["base"] + sum(c["contribution"] for c in one["contributions"])
+        assert total == pytest.approx(one["output"], abs=1e-4)
+
+
 def test_the_champion_loads_in_python_and_agrees_with_the_command(
     project: Project, first: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
