@@ -15,7 +15,9 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); prin
 WATCHED = f"""
 import subprocess, sys, time
 from automl_assets.cli.guard import Guard
-server = subprocess.Popen([sys.executable, "-c", {DEAF.replace("SIG_IGN", "SIG_DFL")!r}], start_new_session=True)
+server = subprocess.Popen(
+    [sys.executable, "-c", {DEAF.replace("SIG_IGN", "SIG_DFL")!r}], start_new_session=True, stdout=subprocess.DEVNULL
+)  # what it says would end up within the number below
 guard = Guard()
 guard.watch(server.pid)
 print(server.pid, flush=True)
