@@ -26,7 +26,7 @@ SAFE_SHARE = 0.85
 LONG_ENOUGH_SECONDS = 1.5
 FEED_SHARE = 0.2
 FEED_FACTOR = 1.6
-CHEAP_SHARE = 0.02
+CHEAP_SHARE, WORTH = 0.02, 0.5
 MOST_IN_VAIN = 24
 EXPLORED_FAMILIES = 4
 STRIKES = 3
@@ -160,12 +160,17 @@ def _wanted(now: Situation, untried: Sequence[Entry]) -> list[Candidate]:
         chosen = [c for c in open_ones if is_promising(c, now.candidates, now.metric)]
         return sorted(chosen, key=lambda c: (-len(c.results), now.metric.loss(c.mean(c.done()) or 0.0)))
     weights = now.weights()
-    by_weight = sorted(open_ones, key=lambda c: (-weights.get(c.id, 0.0), now.metric.loss(c.mean(c.done()) or 0.0)))
+    costs = {c.id: now.seconds(c) * len(now.missing(c)) / now.workers for c in open_ones}
+
+    def priority(c: Candidate) -> tuple[float, float]:
+        return -weights.get(c.id, 0.0) / max(costs[c.id], 0.1) ** 0.5, now.metric.loss(c.mean(c.done()) or 0.0)
+
     chosen, spent = list[Candidate](), 0.0
-    for candidate in by_weight:
-        seconds = now.seconds(candidate) * len(now.missing(candidate)) / now.workers
+    for candidate in sorted(open_ones, key=priority):
+        seconds, weight = costs[candidate.id], weights.get(candidate.id, 0.0)
         is_cheap = seconds <= CHEAP_SHARE * now.budget_seconds and is_promising(candidate, now.candidates, now.metric)
-        if chosen and not is_cheap and not weights.get(candidate.id):
+        is_worth_it = weight > 0 and weight >= WORTH * seconds / max(now.seconds_left, 0.1)
+        if chosen and not is_cheap and not is_worth_it:
             continue
         if chosen and spent + seconds > SAFE_SHARE * now.seconds_left:
             continue

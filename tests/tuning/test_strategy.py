@@ -134,6 +134,17 @@ def test_what_has_no_weight_and_is_dear_stays_with_one_fold() -> None:
     assert told(next_move(now)) == ("neighbours-0", (1,))
 
 
+def test_a_member_of_little_weight_that_takes_most_of_the_time_stays_with_one_fold() -> None:
+    """Four folds of the forest would take 24 of 30 seconds for a fifth of the ensemble."""
+    dear = (done("linear", *[0.7] * 5, state="complete"), done("lightgbm", 0.8, seconds=1.0),
+            done("extra_trees", 0.75, seconds=6.0), done("neighbours", *[0.6] * 5, state="complete"))  # fmt: skip
+    now = situation(*dear, left=30.0, weights={"lightgbm-0": 0.8, "extra_trees-0": 0.2}, max_trials=4)
+    assert told(next_move(now)) == ("lightgbm-0", (1,))
+    deep = (dear[0], done("lightgbm", *[0.8] * 5, state="complete"), *dear[2:])
+    heavy = situation(*deep, left=26.0, weights={"lightgbm-0": 0.5, "extra_trees-0": 0.5}, max_trials=4)
+    assert told(next_move(heavy)) == ("extra_trees-0", (1,))
+
+
 def test_a_fit_that_would_not_end_in_time_is_not_begun() -> None:
     slow = tuple(done(c.family, c.results[0].score or 0.0, seconds=20.0) for c in ALL)
     assert next_move(situation(*slow, left=10.0)) is None
