@@ -1,6 +1,6 @@
 """Configurations on their way through the folds, and how they compare on the folds that they share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,7 +9,6 @@ from automl_assets.learn.score import Metric
 from automl_assets.tuning.trial_store import FoldResult
 
 KEPT = 8
-ENOUGH_WEIGHT = 0.9
 
 State = Literal["open", "complete", "pruned", "failed"]
 
@@ -107,20 +106,6 @@ def usable_folds(candidates: Sequence[Candidate]) -> int:
             prefix += 1
         best = max(best, prefix)
     return best
-
-
-def compared_folds(candidates: Sequence[Candidate], weights: Mapping[str, float], folds: int) -> int:
-    """How many folds, from the first, the final ensemble is weighed on.
-
-    Candidates that lack one of them are left out. As many as leave nine tenths of the weight of the ensemble on fold 0
-    in; all of one candidate's where no candidate has any weight.
-    """
-    most = usable_folds(candidates)
-    for count in range(min(most, folds), 1, -1):
-        kept = sum(weights.get(c.id, 0.0) for c in candidates if all(k in c.results for k in range(count)))
-        if kept >= ENOUGH_WEIGHT:
-            return count
-    return min(most, 1)
 
 
 def losers(candidates: Sequence[Candidate], folds: int, metric: Metric) -> list[Candidate]:

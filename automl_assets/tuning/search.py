@@ -1,35 +1,29 @@
 """The search: carries out what `strategy` decides, fit by fit, until the budget ends."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from automl_assets.core.errors import FitError
 from automl_assets.core.files import remove_partials
 from automl_assets.core.values import Study
-from automl_assets.learn.ensemble import greedy_weights
 from automl_assets.learn.families import Shape, boosting_trees, registry
 from automl_assets.learn.runner import Outcome, Runner, Task
-from automl_assets.learn.score import bootstrap, metric_named
+from automl_assets.learn.score import metric_named
 from automl_assets.tuning.budget import Clock
-from automl_assets.tuning.candidates import Candidate, compared_folds, is_promising, leader, losers, usable_folds
+from automl_assets.tuning.candidates import Candidate, is_promising, leader, losers, usable_folds
 from automl_assets.tuning.cost import CostModel
+from automl_assets.tuning.first_fold import Blend, FirstFold
 from automl_assets.tuning.portfolio import entries
 from automl_assets.tuning.proposals import Proposals
 from automl_assets.tuning.strategy import MOST_IN_VAIN, STRIKES, Move, Situation, next_move
 from automl_assets.tuning.trial_store import FoldResult, TrialStore
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SMALL_FIT_CELLS = 2_000_000
 SOFT_SHARE, SLACK_SHARE = 0.85, 0.3
 LEAST_SLACK_SECONDS, MOST_SLACK_SECONDS = 1.0, 4.0
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 1.0
-WEIGHED, WEIGH_ROWS, WEIGH_ROUNDS = 12, 3_000, 12
-GAIN_RESAMPLES, GAIN_QUANTILE = 100, 0.05
 FIT = "automl_assets.tuning.fold_fit:fit_folds"
 
 
@@ -90,8 +84,9 @@ class Search:
         self._candidates = self._proposals.earlier()
         self._running: dict[str, tuple[Task, Candidate, Move]] = {}
         self._failures: dict[str, int] = dict.fromkeys(self._families, 0)
-        self._weights: dict[str, float] | None = None
-        self._blend: np.ndarray | None = None
+        self._first_fold = FirstFold(store, self._metric)
+        self._blend: Blend | None = None
+        self._best: Blend | None = None
         self._in_vain = 0
         for candidate in self._candidates:
             for result in candidate.results.values():
@@ -166,50 +161,20 @@ class Search:
         """Whether part of the portfolio was not begun."""
         return len(self._candidates) < len(self._portfolio)
 
-    def _ensemble(self) -> dict[str, float]:
+    def _ensemble(self) -> Mapping[str, float]:
         """The weights of the candidates in an ensemble that is judged on fold 0."""
-        if self._weights is None:
-            self._weights = self._weigh()
-        return self._weights
+        if self._blend is None:
+            self._blend = self._first_fold.blend(self._candidates)
+            if not self._untried():
+                self._judge_gain(self._blend)
+        return self._blend.weights
 
-    def _weigh(self) -> dict[str, float]:
-        import numpy as np
-
-        done = [c for c in self._candidates if c.mean([0]) is not None and c.state in ("open", "complete")]
-        done.sort(key=lambda c: self._metric.loss(c.mean([0]) or 0.0))
-        done = done[:WEIGHED]
-        if len(done) < 2:
-            return {c.id: 1.0 for c in done}
-        y, folds, weight = self._store.labels()
-        rows = np.flatnonzero(folds == 0)
-        predicted = [self._store.predicted(c.id, 1) for c in done]
-        if any(len(p) != len(rows) for p in predicted):
-            return {done[0].id: 1.0}
-        some = np.arange(len(rows))
-        if len(rows) > WEIGH_ROWS:
-            some = np.sort(np.random.default_rng(0).choice(len(rows), WEIGH_ROWS, replace=False))
-        y, weight, predicted = (
-            y[rows[some]],
-            None if weight is None else weight[rows[some]],
-            [p[some] for p in predicted],
-        )
-        weights = greedy_weights(self._metric, y, predicted, weight=weight, rounds=WEIGH_ROUNDS)
-        if not self._untried():
-            self._judge_gain(y, np.tensordot(weights, np.stack(predicted), axes=1), weight)
-        return {c.id: float(w) for c, w in zip(done, weights, strict=True)}
-
-    def _judge_gain(self, y: "np.ndarray", blend: "np.ndarray", weight: "np.ndarray | None") -> None:
-        """Count the looks since the ensemble last got surely better: since the interval of its gain excluded 0."""
-        import numpy as np
-
-        if self._blend is None or len(self._blend) != len(blend):
-            self._blend = blend
+    def _judge_gain(self, blend: Blend) -> None:
+        """Count the looks since the ensemble last got surely better."""
+        if self._best is not None and not self._first_fold.is_better(blend, self._best):
+            self._in_vain += 1
             return
-        both = bootstrap(self._metric, y, [blend, self._blend], weight=weight, resamples=GAIN_RESAMPLES)
-        gains = both[:, 1] - both[:, 0] if not self._metric.higher_is_better else both[:, 0] - both[:, 1]
-        surely = bool(np.quantile(gains, GAIN_QUANTILE) > 0)
-        self._in_vain = 0 if surely else self._in_vain + 1
-        self._blend = blend if surely else self._blend
+        self._best, self._in_vain = blend, 0
 
     # ---- running fits ------------------------------------------------------------------------------------------
 
@@ -265,7 +230,7 @@ class Search:
         candidate.running.difference_update(move.folds)
         candidate.seconds += outcome.seconds
         candidate.memory_mb = max(candidate.memory_mb, outcome.peak_mb)
-        self._weights = None
+        self._blend = None
         for fold in move.folds:
             result = self._store.result(candidate.id, fold)
             if result is not None and result.score is not None:
@@ -343,7 +308,7 @@ class Search:
         )
 
     def _study(self, stopped: str) -> Study:
-        folds = compared_folds(self._candidates, self._ensemble(), self._settings.folds)
+        folds = self._first_fold.compared_folds(self._candidates, self._settings.folds)
         if not folds:
             raise _nothing_fitted(self._candidates, self._clock.budget_seconds)
         return Study(
