@@ -6,7 +6,7 @@ they still add up to what the model says. A number's margin is the number, and i
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl_assets.training.contributions import can_contribute, margin_parts
@@ -41,7 +41,7 @@ def exact_parts(
     """None where a member can't split its margins, or where the parts don't add up to what the model says."""
     import numpy as np
 
-    if not all(can_contribute(fold.estimator) for _, folds in model._members for fold in folds):
+    if not all(can_contribute(fold.estimator) for _, folds in model.members for fold in folds):
         return None
     found: list[Parts] = []
     size = 1
@@ -70,9 +70,17 @@ def _split(
 
     card = model.card
     parts, base = np.zeros(1), np.zeros(1)
-    for weight, folds in model._members:
+    encoded, behind = model.encoded(clean), model.encoded(background)
+    for weight, folds in model.members:
         for fold in folds:
-            split = _split_fold(fold, clean, background, bool(card.classes), threads)
+            split = _split_fold(
+                fold,
+                encoded[id(fold.encoder)],
+                behind[id(fold.encoder)],
+                clean.column_names,
+                bool(card.classes),
+                threads,
+            )
             if split is None or split[0].shape[2] != max(1, len(card.classes)):  # a fold that lacked a class
                 return None
             parts, base = parts + weight / len(folds) * split[0], base + weight / len(folds) * split[1]
@@ -92,21 +100,18 @@ def _split(
 
 
 def _split_fold(
-    fold: FoldModel, clean: "pa.Table", background: "pa.Table", classes: bool, threads: int
+    fold: FoldModel, X: "np.ndarray", background: "np.ndarray", names: Sequence[str], classes: bool, threads: int
 ) -> "tuple[np.ndarray, np.ndarray] | None":
     """A fold's outputs' parts by raw column: what its encoder made of one column is added up."""
     import numpy as np
 
-    encoder = fold.encoder
-    margins = margin_parts(fold.estimator, encoder.transform(clean), encoder.transform(background), threads=threads)
+    margins = margin_parts(fold.estimator, X, background, threads=threads)
     if margins is None:
         return None
-    parts = np.zeros((len(margins), clean.num_columns, margins.shape[2]))
-    start = 0
-    for column in encoder.columns:
-        width = len(column.feature_names())
-        parts[:, clean.column_names.index(column.name)] += margins[:, start : start + width].sum(axis=1)
-        start += width
+    place = {name: position for position, name in enumerate(names)}
+    parts = np.zeros((len(margins), len(names), margins.shape[2]))
+    for feature, source in enumerate(fold.encoder.sources):
+        parts[:, place[source]] += margins[:, feature]
     base = margins[:, -1]
     return as_probabilities(parts, base) if classes else (parts, base)
 

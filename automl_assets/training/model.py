@@ -206,13 +206,22 @@ class Model:
         """The model's columns with their recorded types after its plan; a missing column is all missing."""
         return apply_plan(self.card.plan, conform(table, self.card.columns))
 
+    @property
+    def members(self) -> "Sequence[tuple[float, Sequence[FoldModel]]]":
+        """Each member's weight and its fold models."""
+        return self._members
+
+    def encoded(self, clean: "pa.Table") -> "dict[int, np.ndarray]":
+        """The matrix that each of the members' encoders makes of clean rows, once each, by the encoder's `id`."""
+        encoders = {id(fold.encoder): fold.encoder for _, folds in self._members for fold in folds}
+        rows = Rows(clean)
+        return {key: encoder.transform(rows) for key, encoder in encoders.items()}
+
     def predict_clean(self, clean: "pa.Table", *, threads: int = 1) -> "np.ndarray":
         """Probabilities (rows, classes), the positive class last, or values (rows,), from an already clean table."""
         import numpy as np
 
-        encoders = {id(fold.encoder): fold.encoder for _, folds in self._members for fold in folds}
-        rows = Rows(clean)
-        encoded = {key: encoder.transform(rows) for key, encoder in encoders.items()}
+        encoded = self.encoded(clean)
         parts = [
             weight / len(folds) * fold.estimator.predict(encoded[id(fold.encoder)], threads=threads)
             for weight, folds in self._members

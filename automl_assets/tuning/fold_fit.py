@@ -2,13 +2,14 @@
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from automl_assets.core.files import atomic_folder, folder_size
 from automl_assets.core.tables import read_arrow
 from automl_assets.learn.families import FitData, FitLimits, Shape, registry
-from automl_assets.learn.features import Encoder
+from automl_assets.learn.features import Encoder, View
 from automl_assets.learn.score import metric_named
 
 if TYPE_CHECKING:
@@ -50,32 +51,60 @@ def fit_folds(
         What each fold's `fold.json` holds: score, seconds, sizes, the device that was used, trees, and whether the
         model was starved.
     """
-    begun, done = time.monotonic(), []
+    begun, rows, done = time.monotonic(), StudyRows.read(Path(study)), []
     for position, fold in enumerate(folds):
         left = begun + seconds - time.monotonic()
         share = max(0.0, left) / (len(folds) - position)
         limits = FitLimits(
             seed=seed + fold, threads=threads, stop_at=time.monotonic() + share, device=device, trees=trees
         )
-        done.append(_fit_fold(Path(study), Path(out) / f"fold_{fold}", family, params, fold, limits))
+        done.append(_fit_fold(rows, Path(out) / f"fold_{fold}", family, params, fold, limits))
     return done
 
 
+@dataclass(frozen=True)
+class StudyRows:
+    """What all folds of a study have in common: its settings, and each row's label, fold and weight."""
+
+    folder: Path
+    settings: dict[str, Any]
+    y: "np.ndarray"
+    folds: "np.ndarray"
+    weight: "np.ndarray | None"
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what `TrialStore.prepare` wrote."""
+        import numpy as np
+
+        with np.load(folder / LABELS_FILE, allow_pickle=False) as file:
+            arrays = file["y"], file["folds"], file.get("weight")
+        return cls(folder, json.loads((folder / SETTINGS_FILE).read_text()), *arrays)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are; 0 for regression."""
+        return len(self.settings["classes"])
+
+    def weights_of(self, chosen: "np.ndarray") -> "np.ndarray | None":
+        """The weights of some rows, None where rows have none."""
+        return None if self.weight is None else self.weight[chosen]
+
+
 def _fit_fold(
-    study: Path, out: Path, family: str, params: dict[str, Any], fold: int, limits: FitLimits
+    rows: StudyRows, out: Path, family: str, params: dict[str, Any], fold: int, limits: FitLimits
 ) -> dict[str, Any]:
     import numpy as np
     from threadpoolctl import threadpool_limits
 
     begun = time.monotonic()
-    settings = json.loads((study / SETTINGS_FILE).read_text())
-    kind, classes = registry.get(family), len(settings["classes"])
-    data, encoder = _fold_data(study, settings, fold, kind.view)
-    shape = Shape(len(data.X), data.X.shape[1], classes)
+    kind = registry.get(family)
+    data, encoder = _fold_data(rows, fold, kind.view)
+    shape = Shape(len(data.X), data.X.shape[1], rows.classes)
     with threadpool_limits(limits.threads):
         model, device = _fit_with_fallback(kind, params, data, shape, limits)
-        predicted = smoothed(model.predict(data.X_valid, threads=limits.threads), data.y, classes)
-    score = metric_named(settings["metric"])(data.y_valid, predicted, data.weight_valid)
+        predicted = smoothed(model.predict(data.X_valid, threads=limits.threads), data.y, rows.classes)
+    score = metric_named(rows.settings["metric"])(data.y_valid, predicted, data.weight_valid)
     with atomic_folder(out) as partial:
         (partial / MODEL_FOLDER).mkdir()
         model.save(partial / MODEL_FOLDER)
@@ -94,52 +123,41 @@ def _fit_fold(
     return meta
 
 
-def _fold_data(study: Path, settings: dict[str, Any], fold: int, view: Any) -> "tuple[FitData, Encoder]":
+def _fold_data(rows: StudyRows, fold: int, view: View) -> "tuple[FitData, Encoder]":
     """The encoded training and validation rows of one fold."""
     import numpy as np
 
-    with np.load(study / LABELS_FILE, allow_pickle=False) as file:
-        y, folds = file["y"], file["folds"]
-        weight = file.get("weight")
-    train, valid = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-    matrix, encoder = _encoded(study, settings, fold, view, train, y, weight)
+    train, valid = np.flatnonzero(rows.folds != fold), np.flatnonzero(rows.folds == fold)
+    matrix, encoder = _encoded(rows, fold, view, train)
     data = FitData(
         X=matrix[train],
-        y=y[train],
-        weight=None if weight is None else weight[train],
+        y=rows.y[train],
+        weight=rows.weights_of(train),
         X_valid=matrix[valid],
-        y_valid=y[valid],
-        weight_valid=None if weight is None else weight[valid],
+        y_valid=rows.y[valid],
+        weight_valid=rows.weights_of(valid),
         categorical=encoder.categorical,
         nominal=encoder.nominal,
     )
     return data, encoder
 
 
-def _encoded(
-    study: Path,
-    settings: dict[str, Any],
-    fold: int,
-    view: Any,
-    train: "np.ndarray",
-    y: "np.ndarray",
-    weight: "np.ndarray | None",
-) -> "tuple[np.ndarray, Encoder]":
+def _encoded(rows: StudyRows, fold: int, view: View, train: "np.ndarray") -> "tuple[np.ndarray, Encoder]":
     """All rows as one matrix by an encoder that learnt from the training rows alone; kept for the next family."""
     import numpy as np
     import pyarrow as pa
 
-    folder = study / ENCODED_FOLDER / f"{view}_{fold}"
+    folder = rows.folder / ENCODED_FOLDER / f"{view}_{fold}"
     if (folder / ENCODER_FILE).exists():
         return np.load(folder / MATRIX_FILE), Encoder.from_json(json.loads((folder / ENCODER_FILE).read_text()))
-    table = read_arrow(study / TABLE_FILE)
+    table = read_arrow(rows.folder / TABLE_FILE)
     encoder, of_train = Encoder.fit_transform(
         table.take(pa.array(train)),
-        settings["roles"],
+        rows.settings["roles"],
         view,
-        y=y[train],
-        classes=len(settings["classes"]),
-        weight=None if weight is None else weight[train],
+        y=rows.y[train],
+        classes=rows.classes,
+        weight=rows.weights_of(train),
         seed=fold,
     )
     matrix = encoder.transform(table)

@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from automl_assets.learn.zygote import proportional_bytes
+
 POLL_SECONDS = 0.25
 LAST_WORDS = 1_500
 
@@ -60,8 +62,6 @@ def _children(process: psutil.Popen) -> list[psutil.Process]:
 
 def _sizes(process: psutil.Process) -> tuple[float, float]:
     try:
-        with open(f"/proc/{process.pid}/smaps_rollup") as file:
-            lines = dict(line.split(":", 1) for line in file if ":" in line and line[0] in "RP")
-        return int(lines["Pss"].split()[0]) / 1024, int(lines["Rss"].split()[0]) / 1024
-    except (OSError, KeyError, ValueError):
+        return proportional_bytes(process.pid) / 2**20, process.memory_info().rss / 2**20
+    except psutil.NoSuchProcess:
         return 0.0, 0.0

@@ -184,6 +184,11 @@ def outputs(shape: Shape) -> int:
     return shape.classes if shape.classes > 2 else 1
 
 
+def patience(learning_rate: float) -> int:
+    """How many rounds without getting better end a booster's fit: the slower it learns, the more."""
+    return max(20, int(5 / learning_rate**0.75))
+
+
 def boosting_trees(learning_rate: float) -> float:
     """About how many rounds a booster grows until it stops early: its rates add up to about 15."""
     return USUAL_PROGRESS / learning_rate

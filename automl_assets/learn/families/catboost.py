@@ -14,6 +14,7 @@ from automl_assets.learn.families._base import (
     all_classes,
     boosting_trees,
     outputs,
+    patience,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class CatBoost(Family):
         if _nothing_to_learn(data, seen):
             return cls(None, [], seen, shape.classes, _constant(data, shape.classes))
         rate, most = limits.learning_rate(params["learning_rate"], fastest=FASTEST), limits.most_trees(MOST_TREES)
-        patience = max(20, int(5 / rate**0.75))
+        rounds = patience(rate)
         objective = _objective(seen)
         loss = objective["loss_function"]
         booster = catboost.CatBoost(
@@ -106,7 +107,7 @@ class CatBoost(Family):
         booster.fit(
             _pool(data.X, data.nominal, limits.threads, data.y, data.weight, seen),
             eval_set=valid,
-            early_stopping_rounds=patience if valid is not None else None,
+            early_stopping_rounds=rounds if valid is not None else None,
             callbacks=[_OutOfTime(limits)],
         )
         grown, best = len(booster.get_evals_result()["learn"][loss]), booster.get_best_iteration()
@@ -114,7 +115,7 @@ class CatBoost(Family):
             booster.shrink(best + 1)
         model = cls(booster, data.nominal, seen, shape.classes)
         model.trees = int(booster.tree_count_ or 0)
-        model.starved = valid is not None and grown < model.trees + patience
+        model.starved = valid is not None and grown < model.trees + rounds
         return model
 
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":

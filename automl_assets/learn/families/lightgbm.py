@@ -13,6 +13,7 @@ from automl_assets.learn.families._base import (
     Suggest,
     boosting_trees,
     outputs,
+    patience,
     two_columns,
 )
 
@@ -98,13 +99,12 @@ class LightGBM(Family):
                 ended.append(True)
                 raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
 
-        patience = max(20, int(5 / rate**0.75))
         booster = lightgbm.train(
             settings,
             train,
             num_boost_round=most,
             valid_sets=[valid],
-            callbacks=[lightgbm.early_stopping(patience, verbose=False), out_of_time],
+            callbacks=[lightgbm.early_stopping(patience(rate), verbose=False), out_of_time],
         )
         booster.free_dataset()
         model = cls(booster, shape.classes)

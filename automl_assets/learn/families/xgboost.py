@@ -14,6 +14,7 @@ from automl_assets.learn.families._base import (
     Suggest,
     boosting_trees,
     outputs,
+    patience,
     two_columns,
 )
 
@@ -91,14 +92,14 @@ class XGBoost(Family):
         }
         train = _matrix(data.X, data.categorical, limits.threads, y=data.y, weight=data.weight)
         valid = _matrix(data.X_valid, data.categorical, limits.threads, y=data.y_valid, weight=data.weight_valid)
-        patience = max(20, int(5 / rate**0.75))
+        rounds = patience(rate)
         booster = xgboost.train(
             settings,
             train,
             num_boost_round=most,
             evals=[(valid, "valid")],
             verbose_eval=False,
-            callbacks=[xgboost.callback.EarlyStopping(rounds=patience, save_best=False), OutOfTime()],
+            callbacks=[xgboost.callback.EarlyStopping(rounds=rounds, save_best=False), OutOfTime()],
         )
         best, grown = booster.attr("best_iteration"), booster.num_boosted_rounds()
         if best is not None:
@@ -106,7 +107,7 @@ class XGBoost(Family):
         booster.set_attr(categorical=json.dumps(data.categorical))
         model = cls(booster, shape.classes)
         model.trees = booster.num_boosted_rounds()
-        model.starved = grown < model.trees + patience
+        model.starved = grown < model.trees + rounds
         return model
 
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
