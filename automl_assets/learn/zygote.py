@@ -1,8 +1,9 @@
 """The process that fits are forked from: it imports the model families, and what is called, once and never computes.
 
 It reads tasks as JSON lines on standard input and answers on standard output, a line when a task has ended. Each task
-runs in a child of its own, killed when its deadline passes or its proportional set size exceeds its limit. When
-standard input closes, because the parent ended or was killed, it kills its children and exits.
+runs in a child of its own, killed when its deadline passes or its own memory, what it does not share with the process
+that it was forked from, exceeds its limit. When standard input closes, because the parent ended or was killed, it kills
+its children and exits.
 
 Run by `automl_assets.learn.runner` as ``python -m automl_assets.learn.zygote``.
 """
@@ -21,10 +22,12 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from automl_assets.core.imports import without
+
 TICK_SECONDS = 0.05
 READ_BYTES = 1 << 16
 PR_SET_PDEATHSIG = 1
-SUM_OF_PSS = b"Pss:"
+NEEDLESS = ("polars", "torch")  # 22 and 180 MiB that CatBoost and skops import, and that no forked fit uses
 
 
 @dataclass
@@ -48,9 +51,10 @@ def main(argv: list[str]) -> None:
     if argv[:1] == ["--task"]:
         _run_task(json.loads(argv[1]), int(argv[2]))
     zygote = Zygote()
-    for package in argv:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(package)
+    with without(*NEEDLESS):
+        for package in argv:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(package)
     zygote.serve()
 
 
@@ -106,7 +110,7 @@ class Zygote:
 
     def _start(self, task: dict[str, Any]) -> None:
         for module in (*task.get("imports", ()), task["call"].partition(":")[0]):
-            with contextlib.suppress(Exception):  # the child says what is wrong
+            with contextlib.suppress(Exception), without(*NEEDLESS):  # the child says what is wrong
                 importlib.import_module(module)
         gc.freeze()  # what was imported is no child's to collect: it would copy every page it looks at
         reader, writer = os.pipe()
@@ -153,7 +157,7 @@ class Zygote:
 
     def _watch(self, child: Child) -> None:
         """Enforce the limits, and report the task once its process is gone."""
-        child.peak_bytes = max(child.peak_bytes, proportional_bytes(child.pid))
+        child.peak_bytes = max(child.peak_bytes, own_bytes(child.pid))
         if child.killed_for is None and not child.ended:
             if time.monotonic() > child.deadline:
                 child.killed_for = "timeout"
@@ -232,11 +236,20 @@ def _run_task(task: dict[str, Any], writer: int) -> None:
     os._exit(0)
 
 
+def own_bytes(pid: int) -> int:
+    """What the process has in memory and shares with no other: what it took since it was forked."""
+    return _rollup_bytes(pid, (b"Private_Clean:", b"Private_Dirty:"))
+
+
 def proportional_bytes(pid: int) -> int:
     """The process's proportional set size: its own pages, and its share of those that it has in common with others."""
+    return _rollup_bytes(pid, (b"Pss:",))
+
+
+def _rollup_bytes(pid: int, keys: tuple[bytes, ...]) -> int:
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            return sum(int(line.split()[1]) << 10 for line in file if line.startswith(SUM_OF_PSS))
+            return sum(int(line.split()[1]) << 10 for line in file if line.startswith(keys))
     except (OSError, IndexError, ValueError):
         return 0
 

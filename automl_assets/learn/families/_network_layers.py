@@ -1,13 +1,12 @@
-"""The parts of the tabular network: its inputs, its forward pass in torch to train and again in numpy to predict."""
+"""The parts of the tabular network: its inputs, its initial weights, and its forward pass."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
 MISSING = -1e39
 LARGEST = 3e38
@@ -18,7 +17,8 @@ SMOOTH_CLIP = 3.0
 EMBEDDED = 8
 WAVES, WAVE_OUTPUTS = 16, 3
 FIRST_GAIN, HEAD_GAIN = 1.4, 0.3
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS = 1_000_000
+INPUT_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,14 @@ class Inputs:
         Smooth clipping is RealMLP's (Holzmüller et al. 2024, section 3): beyond three spreads a number adds little. A
         missing number is 0, the median.
         """
+        import numpy as np
+
+        starts = range(0, max(len(X), 1), INPUT_ROWS)
+        parts = [self._apply(X[start : start + INPUT_ROWS]) for start in starts]
+        z, flags, codes = (np.concatenate(part) if len(parts) > 1 else part[0] for part in zip(*parts, strict=True))
+        return z, flags, codes
+
+    def _apply(self, X: "np.ndarray") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
         import numpy as np
 
         X = np.clip(np.asarray(X, dtype=np.float64), -LARGEST, LARGEST)
@@ -146,76 +154,44 @@ def _robust_scale(column: "np.ndarray") -> tuple[float, float, bool]:
 
 
 def initial_weights(
-    inputs: Inputs, width: int, depth: int, members: int, frequency: float, generator: "torch.Generator"
-) -> "dict[str, torch.Tensor]":
-    """Random weights by name, but for those of the heads.
+    inputs: Inputs, width: int, depth: int, members: int, frequency: float, bias: "np.ndarray", seed: int
+) -> "dict[str, np.ndarray]":
+    """Random float32 weights by name; small heads, so that every member begins near `bias`, of shape (outputs,).
 
     waves (p, 1, 16) and phases, mix (p, 16, 3): periodic embeddings, PBLD of RealMLP. table: category embeddings.
     adapters (members, inputs): random signs, TabM-mini (Gorishniy et al. 2024). layer_i is shared, bias_i a member's.
     """
-    import torch
+    import numpy as np
 
-    def normal(*size: int) -> "torch.Tensor":
-        return torch.randn(*size, generator=generator)
-
-    def uniform(*size: int) -> "torch.Tensor":
-        return torch.rand(*size, generator=generator) * 2 - 1
-
+    generator = np.random.default_rng(seed)
+    normal = generator.standard_normal
     p, d = inputs.waving, inputs.width
+
+    def uniform(*size: int) -> "np.ndarray":
+        return generator.uniform(-1, 1, size)
+
     weights = {
-        "waves": normal(p, 1, WAVES) * frequency * 2 * math.pi,
+        "waves": normal((p, 1, WAVES)) * frequency * 2 * math.pi,
         "phases": uniform(p, 1, WAVES) * math.pi,
         "mix": uniform(p, WAVES, WAVE_OUTPUTS) / math.sqrt(WAVES),
         "mix_bias": uniform(p, 1, WAVE_OUTPUTS) / math.sqrt(WAVES),
-        "table": normal(int((inputs.sizes + 2).sum()), EMBEDDED) * 0.5,
-        "adapters": torch.sign(normal(members, 1, d)),
-        "layer_0": normal(d, width) * FIRST_GAIN / math.sqrt(max(d, 1)),
+        "table": normal((int((inputs.sizes + 2).sum()), EMBEDDED)) * 0.5,
+        "adapters": np.sign(normal((members, 1, d))),
+        "layer_0": normal((d, width)) * FIRST_GAIN / math.sqrt(max(d, 1)),
         "bias_0": uniform(members, 1, width) * 0.5,
     }
     for i in range(1, depth):
-        weights[f"layer_{i}"] = normal(width, width) * math.sqrt(2 / width)
-        weights[f"bias_{i}"] = torch.zeros(members, 1, width)
-    return weights
-
-
-def initial_heads(
-    members: int, width: int, bias: "torch.Tensor", generator: "torch.Generator"
-) -> "dict[str, torch.Tensor]":
-    """Small random heads, so that every member begins near `bias`, of shape (outputs,)."""
-    import torch
-
-    heads = torch.randn(members, width, len(bias), generator=generator) * HEAD_GAIN / math.sqrt(width)
-    return {"heads": heads, "head_bias": bias.expand(members, 1, -1).clone()}
-
-
-def torch_forward(
-    w: "dict[str, torch.Tensor]",
-    z: "torch.Tensor",
-    flags: "torch.Tensor",
-    codes: "torch.Tensor",
-    drop: "Callable[[torch.Tensor], torch.Tensor] | None" = None,
-) -> "torch.Tensor":
-    """Logits or values of shape (members, rows, outputs) from what `Inputs.apply` gives; `drop` after each layer."""
-    import torch
-    from torch.nn.functional import embedding
-
-    parts = [z, flags]
-    if len(w["waves"]):
-        waves = torch.cos(torch.addcmul(w["phases"], z.T[:, :, None], w["waves"]))
-        parts.append(torch.baddbmm(w["mix_bias"], waves, w["mix"]).transpose(0, 1).flatten(1))
-    if codes.shape[1]:
-        parts.append(embedding(codes, w["table"]).flatten(1))
-    hidden = torch.cat(parts, dim=1) * w["adapters"]
-    for i in range(_depth(w)):
-        hidden = torch.relu(torch.matmul(hidden, w[f"layer_{i}"]) + w[f"bias_{i}"])
-        hidden = drop(hidden) if drop else hidden
-    return torch.baddbmm(w["head_bias"], hidden, w["heads"])
+        weights[f"layer_{i}"] = normal((width, width)) * math.sqrt(2 / width)
+        weights[f"bias_{i}"] = np.zeros((members, 1, width))
+    weights["heads"] = normal((members, width, len(bias))) * HEAD_GAIN / math.sqrt(width)
+    weights["head_bias"] = np.tile(bias, (members, 1, 1))
+    return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
 def numpy_forward(
     w: "dict[str, np.ndarray]", z: "np.ndarray", flags: "np.ndarray", codes: "np.ndarray"
 ) -> "np.ndarray":
-    """The same as `torch_forward` without torch, whose import costs a server seconds; a chunk of rows at a time."""
+    """Logits or values of shape (members, rows, outputs) from what `Inputs.apply` gives; a chunk of rows at a time."""
     import numpy as np
 
     members, _, d = w["adapters"].shape
@@ -236,11 +212,12 @@ def _numpy_chunk(w: "dict[str, np.ndarray]", z: "np.ndarray", flags: "np.ndarray
     if codes.shape[1]:
         parts.append(w["table"][codes].reshape(rows, codes.shape[1] * EMBEDDED))
     hidden = np.concatenate(parts, axis=1) * w["adapters"]
-    for i in range(_depth(w)):
+    for i in range(depth_of(w)):
         flat = hidden.reshape(len(hidden) * rows, hidden.shape[2]) @ w[f"layer_{i}"]
         hidden = np.maximum(flat.reshape(len(hidden), rows, flat.shape[1]) + w[f"bias_{i}"], 0)
     return hidden @ w["heads"] + w["head_bias"]
 
 
-def _depth(weights: "dict[str, torch.Tensor] | dict[str, np.ndarray]") -> int:
+def depth_of(weights: Mapping[str, object]) -> int:
+    """How many layers there are."""
     return sum(name.startswith("layer_") for name in weights)

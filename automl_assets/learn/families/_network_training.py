@@ -1,25 +1,23 @@
-"""How the tabular network is trained: its target, its rows on a device, its pace, and the loop over epochs."""
+"""How the tabular network is trained: its target, its rows, its pace, its optimiser, and the loop over epochs."""
 
 import math
-import random
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from automl_assets.learn.families._base import FitData, FitLimits, Params, all_classes
-from automl_assets.learn.families._network_layers import Inputs, initial_heads, initial_weights, torch_forward
+from automl_assets.learn.families._network_layers import Inputs, initial_weights
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
-    Tensors = dict[str, torch.Tensor]
-    Drop = Callable[[torch.Tensor], torch.Tensor]
+    Arrays = dict[str, np.ndarray]
+    Shapes = dict[str, tuple[int, ...]]
 
-MEMBERS = 8
+MEMBERS, MOST_BATCH = 8, 256
 MOST_EPOCHS, FEWEST_EPOCHS, ROWS_VISITED = 30, 8, 600_000
 FEWEST_STEPS, STEPS_REGARDLESS_OF_TIME = 200, 30
 STEPS_UNTIMED, STEPS_TIMED = 5, 51
@@ -28,8 +26,7 @@ WARM_UP = 0.1
 BETAS = (0.9, 0.95)
 RATES = {"waves": 0.3, "phases": 0.3, "adapters": 2.0}
 TIME_KEPT = 0.15
-VALID_CHUNK = 8_192
-LEAST_MASK = 1 << 20
+STEPS_UNTIL_TINY, TINY = 100, 1e-30
 
 
 @dataclass(frozen=True)
@@ -76,30 +73,23 @@ class Target:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows on the device where the network is trained: what `Inputs.apply` gives, labels, weights with a mean of 1."""
+    """Rows that a network reads: what `Inputs.apply` gives, labels, float32 weights with a mean of 1."""
 
-    z: "torch.Tensor"
-    flags: "torch.Tensor"
-    codes: "torch.Tensor"
-    y: "torch.Tensor"
-    weight: "torch.Tensor"
+    z: "np.ndarray"
+    flags: "np.ndarray"
+    codes: "np.ndarray"
+    y: "np.ndarray"
+    weight: "np.ndarray"
 
     @classmethod
-    def of(
-        cls, inputs: Inputs, target: Target, X: "np.ndarray", y: "np.ndarray", weight: "np.ndarray | None", device: str
-    ) -> Self:
+    def of(cls, inputs: Inputs, target: Target, X: "np.ndarray", y: "np.ndarray", weight: "np.ndarray | None") -> Self:
         """Without the rows whose class no training row has."""
         import numpy as np
-        import torch
 
         known = np.isin(y, target.seen) if target.classes else np.ones(len(y), bool)
-        weights = _weights(None if weight is None else weight[known], int(known.sum())).astype(np.float32)
-        arrays = [*inputs.apply(X[known]), target.encode(y[known]), weights]
-        return cls(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays))
-
-    def at(self, index: Any) -> "Rows":
-        """Some of the rows."""
-        return Rows(self.z[index], self.flags[index], self.codes[index], self.y[index], self.weight[index])
+        if not known.all():
+            X, y, weight = X[known], y[known], None if weight is None else weight[known]
+        return cls(*inputs.apply(X), target.encode(y), _weights(weight, len(y)).astype(np.float32))
 
 
 def _weights(weight: "np.ndarray | None", rows: int) -> "np.ndarray":
@@ -113,7 +103,7 @@ def _weights(weight: "np.ndarray | None", rows: int) -> "np.ndarray":
 
 def plan(rows: int) -> tuple[int, int]:
     """Rows a step, and epochs: fewer where rows are very many, more where they are so few that steps are."""
-    batch = min(256, max(32, rows // 4))
+    batch = min(MOST_BATCH, max(32, rows // 4))
     epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, ROWS_VISITED // max(1, rows)))
     return batch, max(epochs, math.ceil(FEWEST_STEPS / max(1, rows // batch)))
 
@@ -166,116 +156,121 @@ class Pace:
         return 0.5 * (1 + math.cos(math.pi * (self.progress - WARM_UP) / (1 - WARM_UP)))
 
 
+class Trainer(Protocol):
+    """What makes the steps of a training, and where."""
+
+    def step(self, index: "np.ndarray", rate: float) -> None:
+        """Learn from the training rows at `index`, `rate` being the learning rate now."""
+        ...
+
+    def loss(self) -> float:
+        """The loss of the members' mean prediction on the rows to stop by: squared error or log loss."""
+        ...
+
+    def weights(self) -> "Arrays":
+        """A copy of the weights."""
+        ...
+
+
 def train(
     params: Params, inputs: Inputs, target: Target, rows: Rows, valid: Rows, limits: FitLimits
-) -> "tuple[Tensors, int, bool]":
+) -> "tuple[Arrays, int, bool]":
     """The weights of the best epoch on the validation rows, the epochs made, and whether time cut them short."""
-    import torch
+    import numpy as np
 
-    generator = torch.Generator().manual_seed(limits.seed)
-    weights = _initial(params, inputs, target, rows, generator)
-    best, best_loss, best_epoch = _copied(weights), math.inf, 0
+    generator = np.random.default_rng(limits.seed)
+    trainer = trainer_for(params, initial(params, inputs, target, rows, limits.seed), rows, valid, limits)
+    best, best_loss, best_epoch = trainer.weights(), math.inf, 0
     batch, wanted = plan(len(rows.y))
     batches = max(1, len(rows.y) // batch)
     epochs = limits.most_trees(wanted) if len(target.seen) != 1 else 0
     epoch, pace = 0, Pace(epochs * batches, limits)
-    optimizer = _optimizer(weights, params)
-    drop = _dropout(params["dropout"], 4 * batch * MEMBERS * params["width"], limits, generator)
     while not pace.is_over():
-        order = torch.randperm(len(rows.y), generator=generator).to(rows.y.device)
+        order = generator.permutation(len(rows.y))
         for i in range(batches):
             if pace.is_over():
                 break
-            for group in optimizer.param_groups:
-                group["lr"] = params["learning_rate"] * group["factor"] * pace.rate()
-            optimizer.zero_grad()
-            _step_loss(weights, rows.at(order[i * batch : (i + 1) * batch]), drop).backward()
-            optimizer.step()
+            trainer.step(order[i * batch : (i + 1) * batch], params["learning_rate"] * pace.rate())
             pace.step()
         epoch += 1
-        loss = _valid_loss(weights, valid if len(valid.y) else rows)
+        loss = trainer.loss()
         if loss < best_loss:
-            best, best_loss, best_epoch = _copied(weights), loss, epoch
+            best, best_loss, best_epoch = trainer.weights(), loss, epoch
         if not math.isfinite(loss) or epoch - best_epoch > PATIENCE * epochs:
             break
     return best, epoch, pace.hurried or 0 < epochs < wanted
 
 
-def _initial(params: Params, inputs: Inputs, target: Target, rows: Rows, generator: "torch.Generator") -> "Tensors":
-    """Weights to be trained, on the rows' device; heads begin at the classes' shares or at the mean."""
-    import torch
+def trainer_for(params: Params, weights: "Arrays", rows: Rows, valid: Rows, limits: FitLimits) -> Trainer:
+    """The trainer of a device.
 
-    bias = torch.zeros(1)
+    On a processor numpy: its steps are no slower than torch's, whose import takes two seconds and 180 MiB.
+    """
+    valid = valid if len(valid.y) else rows
+    if limits.device == "cpu":
+        from automl_assets.learn.families._network_numpy import NumpyTrainer
+
+        return NumpyTrainer(params, weights, rows, valid, limits.seed)
+    from automl_assets.learn.families._network_torch import TorchTrainer
+
+    return TorchTrainer(params, weights, rows, valid, limits)
+
+
+def initial(params: Params, inputs: Inputs, target: Target, rows: Rows, seed: int) -> "Arrays":
+    """Weights to be trained; heads begin at the classes' shares or at the mean."""
+    import numpy as np
+
+    bias = np.zeros(1)
     if target.classes:
-        labels, weight = rows.y.cpu(), rows.weight.cpu()
-        shares = torch.bincount(labels, weights=weight, minlength=len(target.seen)) + 1
-        bias = torch.log(shares / shares.sum()).float()
-    width = params["width"]
-    weights = initial_weights(inputs, width, params["depth"], MEMBERS, params["frequency"], generator)
-    weights |= initial_heads(MEMBERS, width, bias, generator)
-    return {name: value.to(rows.y.device).requires_grad_() for name, value in weights.items()}
+        shares = np.bincount(rows.y, weights=rows.weight, minlength=len(target.seen)) + 1
+        bias = np.log(shares / shares.sum())
+    return initial_weights(inputs, params["width"], params["depth"], MEMBERS, params["frequency"], bias, seed)
 
 
-def _optimizer(weights: "Tensors", params: Params) -> "torch.optim.Optimizer":
-    """AdamW; only layers and heads decay, and some weights learn faster or slower than the layers."""
-    import torch
+class AdamW:
+    """AdamW over a flat vector, of numpy or of torch; only layers and heads decay, and some weights learn faster.
 
-    groups = [
-        {
-            "params": [value],
-            "factor": RATES.get(name, 1.0),
-            "weight_decay": params["weight_decay"] if name.startswith(("layer_", "heads")) else 0.0,
-        }
-        for name, value in weights.items()
-    ]
-    return torch.optim.AdamW(groups, lr=params["learning_rate"], betas=BETAS, fused=True)
+    shapes: of the weights, by name, in the vector's order.
+    """
 
+    def __init__(self, flat: Any, shapes: "Shapes", decay: float, as_vector: Callable[["np.ndarray"], Any]):
+        import numpy as np
 
-def _dropout(rate: float, size: int, limits: FitLimits, generator: "torch.Generator") -> "Drop | None":
-    """Multiplies by a slice, at a random place, of one mask: drawing each mask afresh took a third of the training."""
-    import torch
+        sizes = [math.prod(shape) for shape in shapes.values()]
+        decays = [decay if name.startswith(("layer_", "heads")) else 0.0 for name in shapes]
+        factors = [RATES.get(name, 1.0) for name in shapes]
+        self._factor = as_vector(np.repeat(np.array(factors, np.float32), sizes))
+        self._decay = self._factor * as_vector(np.repeat(np.array(decays, np.float32), sizes))
+        self._mean, self._square = flat * 0, flat * 0
+        self._steps = 0
 
-    if not rate:
-        return None
-    length = max(size, LEAST_MASK)
-    mask = ((torch.rand(length, generator=generator) >= rate).float() / (1 - rate)).to(limits.device)
-    places = random.Random(limits.seed)
-
-    def drop(hidden: "torch.Tensor") -> "torch.Tensor":
-        start = places.randrange(length - hidden.numel() + 1)
-        return hidden * mask[start : start + hidden.numel()].view(hidden.shape)
-
-    return drop
-
-
-def _step_loss(weights: "Tensors", rows: Rows, drop: "Drop | None") -> "torch.Tensor":
-    """The members' mean loss: each learns by itself, as TabM's do."""
-    from torch.nn.functional import cross_entropy
-
-    raw = torch_forward(weights, rows.z, rows.flags, rows.codes, drop)
-    if raw.shape[2] == 1:
-        return (rows.weight * (raw[:, :, 0] - rows.y) ** 2).mean()
-    losses = cross_entropy(raw.flatten(0, 1), rows.y.repeat(len(raw)), reduction="none")
-    return (rows.weight.repeat(len(raw)) * losses).mean()
+    def step(self, flat: Any, gradient: Any, rate: float) -> None:
+        """Change the weights in place."""
+        self._steps += 1
+        self._mean *= BETAS[0]
+        self._mean += (1 - BETAS[0]) * gradient
+        self._square *= BETAS[1]
+        self._square += (1 - BETAS[1]) * gradient**2
+        if self._steps % STEPS_UNTIL_TINY == 0:  # what no row moves any more sinks to numbers that take ages to add
+            self._mean[abs(self._mean) < TINY] = 0
+            self._square[self._square < TINY] = 0
+        spread = (self._square / (1 - BETAS[1] ** self._steps)) ** 0.5 + 1e-8
+        flat *= 1 - rate * self._decay
+        flat -= (rate / (1 - BETAS[0] ** self._steps)) * self._factor * self._mean / spread
 
 
-def _valid_loss(weights: "Tensors", rows: Rows) -> float:
-    """The loss of the members' mean prediction: squared error or log loss."""
-    import torch
+def flattened(weights: "Arrays") -> "np.ndarray":
+    """All weights as one vector."""
+    import numpy as np
 
-    total = 0.0
-    with torch.no_grad():
-        for start in range(0, len(rows.y), VALID_CHUNK):
-            some = rows.at(slice(start, start + VALID_CHUNK))
-            raw = torch_forward(weights, some.z, some.flags, some.codes)
-            if raw.shape[2] == 1:
-                losses = (raw[:, :, 0].mean(dim=0) - some.y) ** 2
-            else:
-                of_class = torch.softmax(raw, dim=2).mean(dim=0).gather(1, some.y[:, None])[:, 0]
-                losses = -torch.log(of_class.clamp_min(1e-12))
-            total += float((some.weight * losses).sum())
-    return total / len(rows.y)
+    return np.concatenate([value.ravel() for value in weights.values()])
 
 
-def _copied(weights: "Tensors") -> "Tensors":
-    return {name: value.detach().clone() for name, value in weights.items()}
+def views(flat: Any, shapes: "Shapes") -> dict[str, Any]:
+    """The weights of a flat vector by name: parts of it, no copies."""
+    parts: dict[str, Any] = {}
+    start = 0
+    for name, shape in shapes.items():
+        end = start + math.prod(shape)
+        parts[name], start = flat[start:end].reshape(shape), end
+    return parts

@@ -1,7 +1,5 @@
 """A tabular neural network in the manner of RealMLP (Holzmüller et al. 2024) and TabM (Gorishniy et al. 2024)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,7 +20,7 @@ class Network(Family):
     """Eight members that share their layers; `weights` as float64, `inputs` and `target` translate."""
 
     order = 25
-    packages = ("torch",)
+    packages = ("automl_assets.learn.families._network_numpy",)
     on_gpu = True
 
     def __init__(self, inputs: Inputs, weights: "Arrays", target: "Target"):
@@ -53,6 +51,10 @@ class Network(Family):
         }
 
     @classmethod
+    def usual_trees(cls, params: Params, shape: Shape) -> float | None:
+        return plan(shape.rows)[1]
+
+    @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
         """The matrices' share grows with the square of the width, that of the rest with the width."""
         batch, epochs = plan(shape.rows)
@@ -62,16 +64,16 @@ class Network(Family):
 
     @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:
+        from threadpoolctl import threadpool_limits
+
         inputs = Inputs.fit(data.X, sorted({*data.categorical, *data.nominal}))
         target = Target.fit(data, shape.classes)
-        codes = inputs.apply(data.X)[2]
-        rows = Rows.of(inputs, target, data.X, data.y, data.weight, limits.device)
-        valid = Rows.of(inputs, target, data.X_valid, data.y_valid, data.weight_valid, limits.device)
-        with _quick_torch(limits.threads):
+        rows = Rows.of(inputs, target, data.X, data.y, data.weight)
+        valid = Rows.of(inputs, target, data.X_valid, data.y_valid, data.weight_valid)
+        with threadpool_limits(limits.threads):
             weights, epochs, starved = train(params, inputs, target, rows, valid, limits)
-        arrays = {name: value.cpu().numpy() for name, value in weights.items()}
-        inputs.give_strangers_the_mean(arrays["table"], codes)
-        model = cls(inputs, arrays, target)
+        inputs.give_strangers_the_mean(weights["table"], rows.codes)
+        model = cls(inputs, weights, target)
         model.trees, model.starved = epochs, starved
         return model
 
@@ -102,18 +104,3 @@ class Network(Family):
                 parts[part][name] = file[key]
         target: dict[str, Any] = {name: a if name == "seen" else a.item() for name, a in parts["target"].items()}
         return cls(Inputs(**parts["inputs"]), parts["weights"], Target(**target))
-
-
-@contextmanager
-def _quick_torch(threads: int) -> Iterator[None]:
-    """Torch with some threads, and with numbers near zero taken for zero: slow ones that no weight needs."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(before)

@@ -1,22 +1,30 @@
 """What the tabular network does beyond the families' contract."""
 
-import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from automl_assets.learn.families import FitData, FitLimits, Shape, registry
-from automl_assets.learn.families._network_layers import (
-    Inputs,
-    initial_heads,
-    initial_weights,
-    numpy_forward,
-    torch_forward,
+from automl_assets.learn.families._network_layers import Inputs, numpy_forward
+from automl_assets.learn.families._network_numpy import NumpyTrainer, gradient
+from automl_assets.learn.families._network_torch import TorchTrainer, step_loss, torch_forward
+from automl_assets.learn.families._network_training import (
+    STEPS_REGARDLESS_OF_TIME,
+    AdamW,
+    Pace,
+    Rows,
+    Target,
+    flattened,
+    initial,
+    plan,
+    views,
 )
-from automl_assets.learn.families._network_training import STEPS_REGARDLESS_OF_TIME, Pace, plan
 from automl_assets.learn.families.network import FILE, Network
 
 NAN = np.nan
@@ -56,17 +64,66 @@ def mixed_table(rows: int, seed: int = 0) -> tuple[np.ndarray, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_the_forward_pass_in_numpy_agrees_with_the_one_in_torch(depth: int) -> None:
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_the_gradient_and_the_forward_pass_in_numpy_agree_with_those_in_torch(depth: int, classes: int) -> None:
     X, categorical = mixed_table(300)
-    inputs = Inputs.fit(X, list(categorical))
-    generator = torch.Generator().manual_seed(0)
-    weights = initial_weights(inputs, 32, depth, 4, 0.5, generator)
-    weights |= initial_heads(4, 32, torch.tensor([0.1, -0.2, 0.3]), generator)
-    parts = inputs.apply(X)
-    of_torch = torch_forward(weights, *(torch.as_tensor(parts[i]) for i in (0, 1, 2)), drop=None).numpy()
-    of_numpy = numpy_forward({name: value.numpy().astype(np.float64) for name, value in weights.items()}, *parts)
-    assert of_torch.shape == of_numpy.shape == (4, 300, 3)
-    np.testing.assert_allclose(of_numpy, of_torch, atol=1e-5)
+    data = data_of(X, np.arange(300) % (classes or 7), np.linspace(0, 2, 300), categorical)
+    inputs, target = Inputs.fit(data.X, data.nominal), Target.fit(data, classes)
+    rows = Rows.of(inputs, target, data.X, data.y, data.weight)
+    params = {**Network.defaults(Shape(225, 4, classes)), "width": 32, "depth": depth}
+    weights = initial(params, inputs, target, rows, seed=0)
+    shapes, flat = {name: value.shape for name, value in weights.items()}, flattened(weights)
+    of_numpy = np.full_like(flat, NAN)
+
+    def relu(hidden: np.ndarray) -> np.ndarray:
+        kept = (hidden > 0).astype(np.float32)
+        hidden *= kept
+        return kept
+
+    gradient(weights, rows, views(of_numpy, shapes), relu)
+    leaf = torch.from_numpy(flat).requires_grad_()
+    parts = [torch.from_numpy(part) for part in (rows.z, rows.flags, rows.codes, rows.y, rows.weight)]
+    step_loss(views(leaf, shapes), (parts[0], parts[1], parts[2], parts[3], parts[4]), dropout=0.0).backward()
+    of_torch = leaf.grad
+    assert of_torch is not None
+    np.testing.assert_allclose(of_numpy, of_torch.numpy(), atol=1e-6, rtol=1e-4)
+
+    raw = numpy_forward({k: v.astype(np.float64) for k, v in weights.items()}, rows.z, rows.flags, rows.codes)
+    expected = torch_forward(views(leaf.detach(), shapes), parts[0], parts[1], parts[2]).numpy()
+    np.testing.assert_allclose(raw, expected, atol=1e-5)
+    assert raw.shape == (8, 225, max(classes, 1))
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_both_trainers_take_the_same_steps(classes: int) -> None:
+    X, categorical = mixed_table(300)
+    data = data_of(X, np.arange(300) % 3, categorical=categorical)
+    inputs, target = Inputs.fit(data.X, data.nominal), Target.fit(data, classes)
+    rows = Rows.of(inputs, target, data.X, data.y, None)
+    params = {**Network.defaults(Shape(225, 4, classes)), "width": 32, "dropout": 0.0}
+    weights, limit = initial(params, inputs, target, rows, seed=0), limits()
+    trainers = [NumpyTrainer(params, weights, rows, rows, 0), TorchTrainer(params, weights, rows, rows, limit)]
+    before = trainers[0].loss()
+    for trainer in trainers:
+        for start in range(0, 200, 50):
+            trainer.step(np.arange(start, start + 50), 0.01)
+    for name, ours in trainers[0].weights().items():
+        np.testing.assert_allclose(ours, trainers[1].weights()[name], atol=2e-4, err_msg=name)
+    assert trainers[0].loss() == pytest.approx(trainers[1].loss(), rel=1e-3)
+    assert trainers[0].loss() < before
+
+
+def test_moments_that_nothing_moves_become_0_and_not_ever_smaller_numbers() -> None:
+    flat = np.ones(2, np.float32)
+    adam = AdamW(flat, {"heads": (2,)}, 0.0, np.asarray)
+    adam.step(flat, np.array([1, 1], np.float32), 0.01)
+    for _ in range(999):
+        adam.step(flat, np.array([1, 0], np.float32), 0.01)
+    tiny = np.finfo(np.float32).tiny
+    for moment in (adam._mean, adam._square):
+        assert moment[0] == pytest.approx(1, rel=1e-3)
+        assert moment[1] == 0 or abs(moment[1]) > tiny
+    assert adam._mean[1] == 0
 
 
 INPUT_CASES = {
@@ -259,7 +316,6 @@ def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path
     written = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         (tmp_path / name).mkdir()
-        torch.manual_seed(os.getpid())
         Network.fit(Network.defaults(shape), data, shape, limits(seed=seed)).save(tmp_path / name)
         with np.load(tmp_path / name / FILE, allow_pickle=False) as file:
             written.append({key: file[key].tobytes() for key in file.files})
@@ -289,27 +345,24 @@ def test_a_row_alone_is_predicted_as_among_others_and_quickly() -> None:
     assert min(took) < 1e-3
 
 
-def test_predicting_needs_no_torch(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
-    fitted(data_of(X, X[:, 0])).save(tmp_path)
+def test_neither_fitting_nor_predicting_needs_torch(tmp_path: Path) -> None:
     program = (
-        "import sys, numpy; from pathlib import Path; from automl_assets.learn.families.network import Network;"
-        f"Network.load(Path({str(tmp_path)!r})).predict(numpy.ones((1, 3), 'float32'));"
+        "import sys, time, numpy as np; from pathlib import Path\n"
+        "from automl_assets.learn.families import FitData, FitLimits, Shape\n"
+        "from automl_assets.learn.families.network import Network\n"
+        "X, shape = np.eye(60, 3, dtype='float32'), Shape(60, 3, 0)\n"
+        "data = FitData(X, X[:, 0], None, X, X[:, 0], None)\n"
+        "limits = FitLimits(seed=0, threads=1, stop_at=time.monotonic() + 60, trees=2)\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "Network.fit(Network.defaults(shape), data, shape, limits).save(folder)\n"
+        "Network.load(folder).predict(X)\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_a_fit_leaves_the_process_its_small_numbers_and_threads() -> None:
-    import torch
-
+def test_a_fit_leaves_the_process_its_threads() -> None:
     X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
-    before = torch.get_num_threads()
-    data = FitData(X, X[:, 0].astype(float), None, X, X[:, 0].astype(float), None)
-    shape = Shape(60, 2, 0)
-    Network.fit(Network.defaults(shape), data, shape, FitLimits(seed=0, threads=1, stop_at=time.monotonic() + 1))
-    assert (np.array([5e-324]) * 1.0)[0] > 0
-    assert torch.get_num_threads() == before
+    before = threadpool_info()
+    fitted(data_of(X, X[:, 0]))
+    assert threadpool_info() == before
