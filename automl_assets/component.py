@@ -6,7 +6,7 @@ model side  training_window, problem, cleaning_plan, clean_table, tuning_study,
             trained_model, evaluation, registered_model, champion                      job <name>_train
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from automl_assets.ingestion import assets as ingestion
 from automl_assets.monitoring import assets as monitoring
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import load_pipeline
+from automl_assets.platform_file import named_features
 from automl_assets.problems import assets as problems
 from automl_assets.quality import assets as quality
 from automl_assets.registration import assets as registration
@@ -86,12 +87,20 @@ class AutoMLPipeline(dg.Component, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """The pipeline's assets, jobs and schedules. Resources, sensors and the executor come from `definitions`."""
-        config = self.config if context is None else self.config.located(context.path)
+        config = self._featured([context.path.parent] if context else ())
+        config = config if context is None else config.located(context.path)
         return dg.Definitions(
             assets=[asset for stage in STAGES for asset in stage.build(config)],
             jobs=[self.train_job, self.score_job],
             schedules=schedules_of(config, self.train_job, self.score_job),
         )
+
+    def _featured(self, folders: Sequence[Path]) -> PipelineConfig:
+        """The pipeline with its named configuration of features looked up: it may stand in a folder's platform.yaml."""
+        features = self.config.features
+        if features.is_resolved():
+            return self.config
+        return self.config.model_copy(update={"features": features.resolved(named_features(folders))})
 
     @cached_property
     def train_job(self) -> Any:

@@ -73,6 +73,8 @@ class PipelineConfig(Section):
     def section(self, *names: str) -> dict[str, Any]:
         """Some sections, or parts of them (``monitoring.engine``), as JSON-able values: what a fingerprint hashes."""
         document = self.model_dump(mode="json", include={name.partition(".")[0] for name in names})
+        if "features" in document:
+            document["features"] = self.features.identity()
         found: dict[str, Any] = {}
         for name in names:
             section, _, part = name.partition(".")

@@ -2,27 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from automl_assets.core.config import Section
 from automl_assets.core.errors import ConfigError
+from automl_assets.learn.features.recipe import Recipe
 from automl_assets.monitoring.routing import Route, Routing
-from automl_assets.pipeline import PipelineConfig
-from automl_assets.pipeline_files import (
-    MOST_ERRORS,
-    Location,
-    _explain,
-    _Loader,
-    _parse_yaml,
-    _position,
-    _substituted,
-)
+from automl_assets.pipeline import NAME_PATTERN, PipelineConfig
+from automl_assets.tuning.config import AUTO
+from automl_assets.yaml_files import Location, explain, joined, parse_yaml, position, read_text, substituted
 
 FILE_NAME = "platform.yaml"
-NOTHING = "tag:yaml.org,2002:null"
 
 
 class AlertsConfig(Section):
@@ -35,7 +27,17 @@ class PlatformConfig(Section):
     """The settings of the platform as a whole."""
 
     alerts: AlertsConfig = AlertsConfig()
+    features: dict[Annotated[str, StringConstraints(pattern=NAME_PATTERN)], Recipe] = Field(
+        default={}, description="Configurations of features by name, for `features.pipeline` of any pipeline."
+    )
     llm: dict[str, Any] = Field(default={}, description="Models, fall-back, budgets and prices of the agent.")
+
+    @field_validator("features")
+    @classmethod
+    def _new(cls, value: dict[str, Recipe]) -> dict[str, Recipe]:
+        if AUTO in value:
+            raise ValueError(f"{AUTO!r} is what the platform does on its own; choose another name.")
+        return value
 
     def routing(self, pipelines: Sequence[PipelineConfig]) -> Routing:
         """Who hears of these pipelines: their own channels and the platform's routes."""
@@ -48,63 +50,60 @@ def load_platform(folders: Sequence[Path]) -> PlatformConfig:
     Raises:
         ConfigError: with the file and the line.
     """
-    path = next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
-    if path is None:
-        return PlatformConfig()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The file can't be read: {error}.", where=str(path), remedy="Save it as UTF-8.") from error
-    return parse_platform(text, where=str(path))
+    path = _file_in(folders)
+    return PlatformConfig() if path is None else parse_platform(read_text(path), where=str(path))
 
 
-def parse_platform(text: str, *, where: str) -> PlatformConfig:
-    """The settings that a YAML text states.
+def named_features(folders: Sequence[Path]) -> Mapping[str, Recipe]:
+    """The configurations of features that the same file names. Nothing else of it is looked at, nor needs to be right.
+
+    Raises:
+        ConfigError: with the file and the line.
+    """
+    path = _file_in(folders)
+    return {} if path is None else parse_platform(read_text(path), where=str(path), only="features").features
+
+
+def _file_in(folders: Sequence[Path]) -> Path | None:
+    return next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
+
+
+def parse_platform(text: str, *, where: str, only: str | None = None) -> PlatformConfig:
+    """The settings that a YAML text states; `only` those of one section.
 
     Raises:
         ConfigError: with `where` and the line.
     """
-    if not _is_mapping(text, where):
-        return PlatformConfig()
     lines: dict[Location, int] = {}
-    document = _parse_yaml(text, where, lines)
+    document = parse_yaml(text, where, lines)
+    if document is None:
+        return PlatformConfig()
+    if not isinstance(document, dict):
+        remedy = "Start with `alerts:`, `features:` or `llm:`."
+        raise ConfigError("This is no mapping.", where=f"{where}:{lines[()]}", remedy=remedy)
+    if only is not None:
+        document = {key: value for key, value in document.items() if key == only}
     positions = {key: f"{where}:{line}" for key, line in lines.items() if key}
     filled: set[Location] = set()
-    substituted = _substituted(document, (), positions, filled)
+    stated = substituted(document, (), positions, filled)
     try:
-        return PlatformConfig.model_validate(substituted)
+        return PlatformConfig.model_validate(stated)
     except ValidationError as error:
         raise _told(error, where, positions, filled) from None  # pydantic's own words quote secrets
-
-
-def _is_mapping(text: str, where: str) -> bool:
-    """Whether the text states anything, which then has to be a mapping."""
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError):
-        return True  # what is wrong is told when it is parsed
-    if node is None or node.tag == NOTHING:
-        return False
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(
-            "This is no mapping.", where=f"{where}:{node.start_mark.line + 1}", remedy="Start with `alerts:` or `llm:`."
-        )
-    return True
 
 
 def _told(error: ValidationError, where: str, positions: Mapping[Location, str], filled: set[Location]) -> ConfigError:
     found: list[ConfigError] = []
     for told in error.errors():
-        at: Location = tuple(told["loc"])
-        place = _position(at, positions, default=f"{where}:1")
-        found.append(_explain(at, told, place, _keys_at(at[:-1]), hidden=at in filled))
-    first, rest = found[0], found[1:MOST_ERRORS]
-    more = f" Also: {'; '.join(f'{other.where}: {other.message}' for other in rest)}" if rest else ""
-    return ConfigError(first.message + more, where=first.where, remedy=first.remedy)
+        at: Location = tuple(part for part in told["loc"] if part != "[key]")
+        place = position(at, positions, default=f"{where}:1")
+        found.append(explain(at, told, place, _keys_at(at[:-1]), hidden=at in filled))
+    return joined(found)
 
 
 def _keys_at(at: Location) -> tuple[str, ...]:
     """The keys that the section at a location knows."""
-    sections = {(): PlatformConfig, ("alerts",): AlertsConfig, ("alerts", "routes"): Route}
+    sections = {(): PlatformConfig, ("alerts",): AlertsConfig, ("alerts", "routes"): Route, ("features",): Recipe}
     names = tuple(part for part in at if isinstance(part, str))
-    return tuple(sections[names].model_fields) if names in sections else ()
+    section = sections.get(names[:1] if names[:1] == ("features",) else names)
+    return tuple(section.model_fields) if section else ()

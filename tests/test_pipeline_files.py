@@ -42,6 +42,7 @@ def test_ten_lines_are_enough_and_the_rest_has_the_documented_defaults() -> None
         "positive_label": None,
         "holdout_share": 0.2,
         "costs": None,
+        "class_weights": None,
     }
     assert config.columns.model_dump() == {
         "exclude": [],
@@ -93,6 +94,16 @@ def test_ten_lines_are_enough_and_the_rest_has_the_documented_defaults() -> None
             6,
             "columns: columns.time and columns.group can't both decide the holdout",
         ),
+        (
+            "  features: {pipeline: tres}\n",
+            6,
+            "features.pipeline: Unknown features configuration 'tres'. Did you mean ",
+        ),
+        ("  features:\n    scaler: robsut\n", 7, "features.scaler: Unknown scaler 'robsut'. Did you mean 'robust'?"),
+        ("  features:\n    scalar: robust\n", 7, "Unknown key 'features.scalar'. Did you mean 'scaler'?"),
+        ("  features:\n    pairs: 5\n    custom: [os.system]\n", 8, "features.custom: 'os.system' is no import path"),
+        ("  features: trees\n", 6, "features: Input should be"),
+        ("  tuning: {ensemble: vote}\n", 6, "tuning.ensemble: Input should be 'auto', 'greedy', 'voting' or 'best'"),
         ("  seed: 3000000000\n", 6, "seed: Input should be less than or equal to 2000000000 (it is 3000000000)."),
         ("  seed: 1\n  seed: 2\n", 7, "The key 'seed' stands twice."),
         ("  seed: [1\n", 7, "This is not valid YAML: "),

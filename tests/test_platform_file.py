@@ -7,9 +7,10 @@ import pytest
 from automl_assets.core.errors import ConfigError
 from automl_assets.core.records import Notice
 from automl_assets.ingestion.sources.csv import Csv
+from automl_assets.learn.features import Recipe
 from automl_assets.monitoring.alerts.webhook import Webhook
 from automl_assets.pipeline import PipelineConfig
-from automl_assets.platform_file import PlatformConfig, load_platform, parse_platform
+from automl_assets.platform_file import PlatformConfig, load_platform, named_features, parse_platform
 
 TEXT = """llm: {models: [a], anything: {goes: here}}
 alerts:
@@ -52,7 +53,17 @@ def test_without_the_file_or_with_an_empty_one_the_defaults_hold(text: str, tmp_
     [
         ("- a\n", 1, "This is no mapping."),
         ("\n\njust words\n", 3, "This is no mapping."),
-        ("alert: {}\n", 1, "Unknown key 'alert'. Did you mean 'alerts'? Known here: alerts, llm."),
+        ("alert: {}\n", 1, "Unknown key 'alert'. Did you mean 'alerts'? Known here: alerts, features, llm."),
+        ("features: {Robust!: {}}\n", 1, "features.Robust!: String should match pattern"),
+        ("features:\n  auto: {scaler: none}\n", 1, "features: 'auto' is what the platform does on its own"),
+        (
+            "features:\n  own:\n    scaler: robsut\n",
+            3,
+            "features.own.scaler: Unknown scaler 'robsut'. Did you mean 'rob",
+        ),
+        ("features:\n  own:\n    scalar: robust\n", 3, "Unknown key 'features.own.scalar'. Did you mean 'scaler'?"),
+        ("features:\n  own: {custom: [os.system]}\n", 2, "features.own.custom: 'os.system' is no import path"),
+        ("features:\n  own: {pipeline: trees}\n", 2, "Unknown key 'features.own.pipeline'."),
         ("llm: {}\nalerts:\n  routs: []\n", 3, "Unknown key 'alerts.routs'. Did you mean 'routes'?"),
         ("alerts: {}\nalerts: {}\n", 2, "The key 'alerts' stands twice."),
         ("alerts: [\n", 2, "This is not valid YAML: "),
@@ -101,6 +112,14 @@ def test_a_pipeline_is_heard_of_by_its_own_channels_and_the_routes() -> None:
         for config in pipelines
     }
     assert heard == {"churn": ["log", "slack"], "ames": ["log"]}
+
+
+def test_configurations_of_features_are_read_whatever_else_the_file_lacks(tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(f"features:\n  house: {{scaler: robust, pairs: 3}}\n{TEXT}")
+    assert named_features([tmp_path / "nowhere", tmp_path]) == {"house": Recipe(scaler="robust", pairs=3)}
+    with pytest.raises(ConfigError, match="environment variable HOOK is not set"):
+        load_platform([tmp_path])
+    assert named_features([tmp_path / "nowhere"]) == {}
 
 
 def test_a_file_that_can_not_be_read_says_so(tmp_path: Path) -> None:
