@@ -60,11 +60,32 @@ def test_the_callers_frame_is_not_changed() -> None:
         (np.zeros((2, 2, 2)), "two dimensions; this has 3"),
         ([[1], [1, 2]], "can't be read"),
         ({"a": [1, 2], "b": [1]}, "can't be read"),
-        (pd.DataFrame({"a": [1, "x"]}), "can't be read"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
+        ({"a": [1, 2], "b": 7}, "Column 'b' can't be read"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Columns have one name: a"),
         (pa.table([[1], [2]], names=["a", "a"]), "Columns have one name: a"),
     ],
 )
 def test_what_is_no_table_is_refused_with_a_reason(table: object, told: str) -> None:
     with pytest.raises(SchemaError, match=told):
         as_arrow(table)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([1, "x", None], ["1", "x", None]),
+        ([1.0, "1", float("nan")], ["1", "1", None]),
+        ([{"k": 1}, 2.5, pd.NA], ["{'k': 1}", "2.5", None]),
+        ([{1}, {2}, None], ["[1]", "[2]", None]),
+        ([10**30, 1, None], [str(10**30), "1", None]),
+        ([[1], [2, 3], None], ["[1]", "[2, 3]", None]),
+        ([1 + 2j, 3j, 0j], ["(1+2j)", "3j", "0j"]),
+    ],
+)
+def test_a_column_of_mixed_or_nested_values_becomes_text(cells: list[object], expected: list[str | None]) -> None:
+    matrix = np.empty((3, 1), dtype=object)
+    matrix[:, 0] = cells
+
+    assert as_arrow(pd.DataFrame({"a": pd.Series(cells, dtype=object)})).to_pydict() == {"a": expected}
+    assert as_arrow({"a": cells}).to_pydict() == {"a": expected}
+    assert as_arrow(matrix).to_pydict() == {"x0": expected}

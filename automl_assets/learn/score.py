@@ -5,6 +5,7 @@ shape (rows,). For binary problems class 1 is the positive one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +26,7 @@ class Metric:
     """A metric: how to compute it, which way is better, and for which kinds of problem it makes sense.
 
     `rows` gives a loss a row when the metric is a function (`finish`) of their weighted mean: its bootstrap is then
-    one matrix product.
+    one matrix product. `of_labels`: it judges the most probable class alone, not the probabilities.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Metric:
     value: "Callable[[np.ndarray, np.ndarray, np.ndarray], float]"
     rows: "Callable[[np.ndarray, np.ndarray], np.ndarray] | None" = None
     finish: "Callable[[np.ndarray], np.ndarray] | None" = None
+    of_labels: bool = False
 
     def __call__(self, y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray | None" = None) -> float:
         """The metric's natural value."""
@@ -190,6 +192,7 @@ def _of_rows(
     kinds: tuple[str, ...],
     rows: "Callable[[np.ndarray, np.ndarray], np.ndarray]",
     finish: "Callable[[np.ndarray], np.ndarray] | None" = None,
+    of_labels: bool = False,
 ) -> Metric:
     def value(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> float:
         import numpy as np
@@ -197,7 +200,7 @@ def _of_rows(
         mean = np.average(rows(y, predicted), weights=weight)
         return float(finish(mean) if finish else mean)
 
-    return Metric(name, higher, kinds, value, rows, finish)
+    return Metric(name, higher, kinds, value, rows, finish, of_labels)
 
 
 CLASSES = ("binary", "multiclass")
@@ -208,9 +211,9 @@ METRICS = {
         Metric("average_precision", True, ("binary",), _average_precision),
         _of_rows("log_loss", False, CLASSES, _log_loss_rows),
         _of_rows("brier", False, CLASSES, _brier_rows),
-        _of_rows("accuracy", True, CLASSES, _hit_rows),
-        Metric("balanced_accuracy", True, CLASSES, _balanced_accuracy),
-        Metric("f1", True, CLASSES, _f1),
+        _of_rows("accuracy", True, CLASSES, _hit_rows, of_labels=True),
+        Metric("balanced_accuracy", True, CLASSES, _balanced_accuracy, of_labels=True),
+        Metric("f1", True, CLASSES, _f1, of_labels=True),
         _of_rows("rmse", False, ("regression",), _square_rows, lambda mean: mean**0.5),
         _of_rows("mae", False, ("regression",), _absolute_rows),
         _of_rows("mape", False, ("regression",), _relative_rows),
@@ -219,12 +222,50 @@ METRICS = {
 }
 
 
+OWN = "own:"
+_lent: dict[str, Metric] = {}
+
+
+def own_metric(name: str, value: "Callable[[np.ndarray, np.ndarray, np.ndarray], float]") -> Metric:
+    """A metric of the user's own, of which more is better; `lent` makes it known by its name for a while."""
+    from uuid import uuid4
+
+    return Metric(f"{OWN}{name}:{uuid4().hex[:8]}", True, (*CLASSES, "regression"), value)
+
+
+def is_own(name: str) -> bool:
+    """Whether a metric's name is of one of the user's own: only the process that it was given to can compute it."""
+    return name.startswith(OWN)
+
+
+@contextmanager
+def lent(metric: Metric | None) -> Iterator[None]:
+    """Let `metric_named` find a metric of the user's own while the block runs."""
+    if metric is None:
+        yield
+        return
+    _lent[metric.name] = metric
+    try:
+        yield
+    finally:
+        del _lent[metric.name]
+
+
+def _unknown_here(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> float:
+    return float("nan")
+
+
 def metric_named(name: str, kind: str | None = None) -> Metric:
     """A metric by name, for a kind of problem if one is given.
+
+    One of the user's own is undefined everywhere in a process that has not been lent it: a child leaves the score of a
+    fold open, and the study's store fills it in (`tuning/trial_store.py`).
 
     Raises:
         UnknownNameError: there is none; those of the kind are listed.
     """
+    if is_own(name):
+        return _lent.get(name) or Metric(name, True, (*CLASSES, "regression"), _unknown_here)
     known = {n: m for n, m in METRICS.items() if kind is None or kind in m.kinds}
     if name not in known:
         raise unknown_name(f"metric for {kind} problems" if kind else "metric", name, known)
