@@ -57,7 +57,7 @@ def _sample(path: Path, names: list[str], seed: int, most: int = 100) -> "pa.Tab
 
 
 def document_of(found: RowExplanation) -> dict[str, Any]:
-    """An explanation as a JSON-able object; `row` counts from 0."""
+    """An explanation as a JSON-able object; `row` counts from 0, a standard error is null where it is not known."""
     return {
         "row": found.row,
         "class": found.label,
@@ -66,7 +66,12 @@ def document_of(found: RowExplanation) -> dict[str, Any]:
         "method": found.method,
         "samples": found.samples,
         "contributions": [
-            {"column": one.column, "value": one.value, "contribution": _short(one.contribution)}
+            {
+                "column": one.column,
+                "value": one.value,
+                "contribution": _short(one.contribution),
+                "standard_error": _short(one.standard_error) if one.standard_error == one.standard_error else None,
+            }
             for one in found.contributions
         ],
     }

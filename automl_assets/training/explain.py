@@ -3,7 +3,7 @@
 What is explained is what the model says: the value, or a probability (of the positive class of two, of the predicted
 one of several), after the ensemble's weights and the calibration. ``base + sum(contributions) == output``.
 
-Where every member of the ensemble can split its margins (see `contributions`), the parts are carried through the
+Where every member's family can tell what each feature added (`Family.contributions`), the parts are carried through the
 link function, the weights and the calibration (see `explain_exact`). Any other model is asked (see `shapley`).
 """
 
@@ -29,20 +29,25 @@ LONGEST_TEXT = 60
 
 
 class Contribution(NamedTuple):
-    """By how much a column moved the output; `value` is None where it may not be shown."""
+    """By how much a column moved the output; `value` is None where it may not be shown.
+
+    standard_error: of a sampled contribution, in the output's unit; NaN where there was one sample, 0 where none.
+    """
 
     column: str
     value: str | None
     contribution: float
+    standard_error: float = 0.0
 
 
 @dataclass(frozen=True)
 class RowExplanation:
     """Why the model said `output` of a row, the largest contribution first.
 
-    row: its position in the table. label: the class whose probability is explained, None for a number. base: the output
-    for the background on average. method: "exact", where each member's own parts were added up, or "sampling", on
-    `samples` background rows.
+    row: its position in the table. label: the class whose probability is explained, None for a number. base: what the
+    contributions start from: the background rows' mean output, or what the members' own bases, which are of margins and
+    for boosted trees of the training rows, come to. method: "exact", where each member's own parts were added up, or
+    "sampling", on `samples` background rows, with a standard error a contribution.
     """
 
     row: int
@@ -76,6 +81,9 @@ def explain_rows(
 ) -> list[RowExplanation]:
     """The explanations of the table's first rows; fewer than asked for where the time did not suffice.
 
+    A row that the time ran out on is told as far as it was sampled, if on two background rows; its standard errors say
+    how rough that is.
+
     Args:
         table: as it would be predicted; its values are shown, those of text and `private` columns never.
         background: clean rows to compare with (`model.clean` makes them); a hundred of them are used.
@@ -99,7 +107,7 @@ def explain_rows(
             label=classes[one.explained] if classes else None,
             base=one.base,
             output=one.output,
-            contributions=_ordered(clean.column_names, one.parts, table, i, hidden),
+            contributions=_ordered(clean.column_names, one, table, i, hidden),
             method=method,
             samples=one.samples,
             seconds=round(each, 4),
@@ -171,10 +179,12 @@ def _sampled(
     def predict(table: "pa.Table") -> "np.ndarray":
         return two_dimensional(model.predict_clean(table, threads=threads))
 
-    explained = explained_outputs(model, predict(clean))
-    sampled = sample_contributions(predict, clean, background, explained, stop_at=stop_at, seed=seed)
+    said = predict(clean)
+    explained = explained_outputs(model, said)
+    chosen = said[range(len(said)), explained]
+    sampled = sample_contributions(predict, clean, background, explained, chosen, stop_at=stop_at, seed=seed)
     return [
-        Parts(one.contributions, one.base, one.output, one.samples, int(k))
+        Parts(one.contributions, one.errors, one.base, one.output, one.samples, int(k))
         for one, k in zip(sampled, explained, strict=False)
     ]
 
@@ -187,8 +197,8 @@ def _permuted(
 
     from automl_assets.learn.score import metric_named
 
-    metric = metric_named(model.card.metric)
-    base = metric.loss(metric(y, predict(clean)))
+    metric, decision = metric_named(model.card.metric), model.card.decision
+    base = metric.loss(metric(y, decision.seen_by(metric, predict(clean))))
     rises: dict[str, list[float]] = {}
     for turn in range(MOST_SHUFFLES * len(model.feature_roles())):
         if time.monotonic() >= stop_at and turn:
@@ -196,7 +206,8 @@ def _permuted(
         position = turn % clean.num_columns
         field = clean.schema.field(position)
         shuffled = clean.column(position).take(pa.array(generator.permutation(clean.num_rows)))
-        loss = metric.loss(metric(y, predict(clean.set_column(position, field, shuffled))))
+        seen = decision.seen_by(metric, predict(clean.set_column(position, field, shuffled)))
+        loss = metric.loss(metric(y, seen))
         rises.setdefault(field.name, []).append(loss - base if loss == loss and base == base else 0.0)
     return {name: sum(found) / len(found) for name, found in rises.items()}
 
@@ -205,15 +216,18 @@ def _permuted(
 
 
 def _ordered(
-    names: list[str], parts: "np.ndarray", table: "pa.Table", row: int, hidden: Collection[str]
+    names: list[str], told: Parts, table: "pa.Table", row: int, hidden: Collection[str]
 ) -> tuple[Contribution, ...]:
     """The contributions with their values, the largest first."""
     known = set(table.column_names)
     found = [
         Contribution(
-            name, None if name in hidden else _text(table.column(name)[row].as_py() if name in known else None), part
+            name,
+            None if name in hidden else _text(table.column(name)[row].as_py() if name in known else None),
+            part,
+            error,
         )
-        for name, part in zip(names, (float(part) for part in parts), strict=True)
+        for name, part, error in zip(names, told.parts.tolist(), told.errors.tolist(), strict=True)
     ]
     return tuple(sorted(found, key=lambda one: (-abs(one.contribution), one.column)))
 

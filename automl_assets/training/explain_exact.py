@@ -3,14 +3,18 @@
 The parts of a margin become parts of a probability by the function's average slope between the base and the whole
 (integrated gradients, Sundararajan, Taly & Yan 2017; along a chain of models as in Chen, Lundberg & Lee 2022), so that
 they still add up to what the model says. A number's margin is the number, and its parts are used as they are.
+
+A stack layer's parts are of other members' predictions, not of raw columns. Sharing those out by what moved each member
+would explain the base members and not the layer, so a model with such a member is sampled as a whole.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from automl_assets.training.contributions import can_contribute, margin_parts
+from automl_assets.training.calibration import Calibration
 from automl_assets.training.model import FoldModel, Model
+from automl_assets.tuning.fold_fit import unweighted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
 NODES = 24
 ROWS_AT_ONCE = 32
+CALL_SHARE = 0.5
 TOLERANCE = 1e-4
 LEAST_PROBABILITY = 1e-12
 
@@ -26,9 +31,10 @@ Slopes = Callable[["np.ndarray", "np.ndarray"], "np.ndarray"]
 
 
 class Parts(NamedTuple):
-    """One row's contributions in the columns' order."""
+    """One row's contributions in the columns' order, and their standard errors: 0 where nothing was sampled."""
 
     parts: "np.ndarray"
+    errors: "np.ndarray"
     base: float
     output: float
     samples: int
@@ -38,15 +44,19 @@ class Parts(NamedTuple):
 def exact_parts(
     model: Model, clean: "pa.Table", background: "pa.Table", stop_at: float, threads: int
 ) -> list[Parts] | None:
-    """None where a member can't split its margins, or where the parts don't add up to what the model says."""
+    """None where a member can't split what it says, or where the parts don't add up to what the model says.
+
+    The first row is always explained; after it, as many at once as half of the time that is left should suffice for.
+    """
     import numpy as np
 
-    if not all(can_contribute(fold.estimator) for _, folds in model.members for fold in folds):
+    families = {type(fold.estimator) for weight, folds in model.members for fold in folds if weight}
+    if any(family.stacks or not family.can_contribute() for family in families):
         return None
     found: list[Parts] = []
     size = 1
     while len(found) < clean.num_rows and (not found or time.monotonic() < stop_at):
-        piece = clean.slice(len(found), size)
+        begun, piece = time.monotonic(), clean.slice(len(found), size)
         split = _split(model, piece, background, threads)
         if split is None:
             return None
@@ -55,10 +65,11 @@ def exact_parts(
         if np.abs(base + parts.sum(axis=1) - said).max() > TOLERANCE * max(1.0, float(np.abs(said).max())):
             return None
         found += [
-            Parts(parts[i, :, k], float(base[i, k]), float(said[i, k]), 0, k)
+            Parts(parts[i, :, k], np.zeros(parts.shape[1]), float(base[i, k]), float(said[i, k]), 0, k)
             for i, k in enumerate(explained_outputs(model, said))
         ]
-        size = min(ROWS_AT_ONCE, 2 * size)
+        rate = piece.num_rows / max(time.monotonic() - begun, 1e-6)
+        size = max(1, min(ROWS_AT_ONCE, 2 * size, int(CALL_SHARE * rate * (stop_at - time.monotonic()))))
     return found
 
 
@@ -68,22 +79,20 @@ def _split(
     """The outputs' parts, shape (rows, columns, outputs), and their base, shape (rows, outputs)."""
     import numpy as np
 
-    card = model.card
-    parts, base = np.zeros(1), np.zeros(1)
+    card, names = model.card, clean.column_names
     encoded, behind = model.encoded(clean), model.encoded(background)
-    for weight, folds in model.members:
+    parts, base = np.zeros(1), np.zeros(1)
+    for weight, folds in ((weight, folds) for weight, folds in model.members if weight):
+        of_folds: list[tuple[np.ndarray, np.ndarray]] = []
         for fold in folds:
-            split = _split_fold(
-                fold,
-                encoded[id(fold.encoder)],
-                behind[id(fold.encoder)],
-                clean.column_names,
-                bool(card.classes),
-                threads,
-            )
-            if split is None or split[0].shape[2] != max(1, len(card.classes)):  # a fold that lacked a class
+            key = id(fold.encoder)
+            split = _split_fold(fold, encoded[key], behind[key], names, bool(card.classes), threads)
+            if split is None:
                 return None
-            parts, base = parts + weight / len(folds) * split[0], base + weight / len(folds) * split[1]
+            of_folds.append(split)
+        of_member, of_base = (np.mean(one, axis=0) for one in zip(*of_folds, strict=True))
+        own_parts, own_base = _unweighted(of_member, of_base, card.class_weights)
+        parts, base = parts + weight * own_parts, base + weight * own_base
     if not card.classes:
         return parts, base
     if card.prior:
@@ -96,7 +105,7 @@ def _split(
     def apply(points: "np.ndarray") -> "np.ndarray":
         return calibration.apply(points)
 
-    return pushed(parts, base, apply, calibrated_slopes(calibration.slope))
+    return pushed(parts, base, apply, calibrated_slopes(calibration))
 
 
 def _split_fold(
@@ -105,15 +114,27 @@ def _split_fold(
     """A fold's outputs' parts by raw column: what its encoder made of one column is added up."""
     import numpy as np
 
-    margins = margin_parts(fold.estimator, X, background, threads=threads)
-    if margins is None:
-        return None
     place = {name: position for position, name in enumerate(names)}
-    parts = np.zeros((len(margins), len(names), margins.shape[2]))
+    if not place.keys() >= set(fold.encoder.sources):  # a pair, a cross or a transformer's: of several columns at once
+        return None
+    found = fold.estimator.contributions(X, background, threads=threads)
+    if found is None:
+        return None
+    parts = np.zeros((len(X), len(names), found.parts.shape[2]))
     for feature, source in enumerate(fold.encoder.sources):
-        parts[:, place[source]] += margins[:, feature]
-    base = margins[:, -1]
-    return as_probabilities(parts, base) if classes else (parts, base)
+        parts[:, place[source]] += found.parts[:, feature]
+    return as_probabilities(parts, found.base) if classes and found.units == "margin" else (parts, found.base)
+
+
+def _unweighted(
+    parts: "np.ndarray", base: "np.ndarray", class_weights: tuple[float, ...]
+) -> "tuple[np.ndarray, np.ndarray]":
+    """Parts of a member's probabilities as parts of them without its class weights."""
+
+    def through(points: "np.ndarray") -> "np.ndarray":
+        return unweighted(points, class_weights)
+
+    return pushed(parts, base, through, unweighted_slopes(class_weights)) if class_weights else (parts, base)
 
 
 def two_dimensional(predicted: "np.ndarray") -> "np.ndarray":
@@ -191,11 +212,25 @@ def softmax_slopes(probabilities: "np.ndarray") -> "np.ndarray":
     return probabilities[..., None, :] * (eye - probabilities[..., :, None])
 
 
-def calibrated_slopes(slope: float) -> Slopes:
-    """The slopes of a calibration: softmax over `slope` times the logarithms of its inputs, whatever its intercept."""
+def unweighted_slopes(class_weights: Sequence[float]) -> Slopes:
+    """The slopes of probabilities whose class weights are divided out (see `unweighted`)."""
+    import numpy as np
+
+    weights = np.asarray(class_weights)
+
+    def slopes(inputs: "np.ndarray", outputs: "np.ndarray") -> "np.ndarray":
+        scale = weights * (inputs / weights).sum(axis=-1, keepdims=True)
+        return (np.eye(len(weights)) - outputs[..., None, :]) / scale[..., :, None]
+
+    return slopes
+
+
+def calibrated_slopes(calibration: Calibration) -> Slopes:
+    """The slopes of a calibration: softmax over some slope times the logarithms of its inputs, whatever is added."""
     import numpy as np
 
     def slopes(inputs: "np.ndarray", outputs: "np.ndarray") -> "np.ndarray":
-        return slope * softmax_slopes(outputs) / np.clip(inputs, LEAST_PROBABILITY, None)[..., :, None]
+        steepness = calibration.slope_at(inputs)[..., None, None]
+        return steepness * softmax_slopes(outputs) / np.clip(inputs, LEAST_PROBABILITY, None)[..., :, None]
 
     return slopes

@@ -7,17 +7,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from automl_assets.learn.families import FitData, FitLimits, Shape, registry
+from automl_assets.learn.families import Family, FitData, FitLimits, Shape, registry
+from automl_assets.learn.families.stack import with_predictions
+from automl_assets.learn.features import Encoder
 from automl_assets.problems.target import encode_target
-from automl_assets.training.calibrate import Calibration
-from automl_assets.training.contributions import can_contribute, margin_parts
+from automl_assets.training.calibration import Calibration
 from automl_assets.training.explain import explain_model, explain_rows
 from automl_assets.training.explain_exact import as_probabilities, pushed
 from automl_assets.training.model import FoldModel, Model
 from automl_assets.training.shapley import Sampled, sample_contributions
 from tests.training.small_models import Small
 
-NATIVE = ("lightgbm", "linear", "xgboost")
+ABLE = sorted(name for name, family in registry.all().items() if family.can_contribute() and not family.stacks)
 
 
 def background(small: Small) -> pa.Table:
@@ -28,8 +29,14 @@ def only(small: Small, family: str, folds: int = 1) -> Model:
     """A model of nothing but some folds of one family, neither smoothed nor calibrated."""
     trial = next(trial for trial in small.study.trials if trial.family == family)
     fitted = [FoldModel.load(small.store.fold_folder(trial.id, k), family) for k in range(folds)]
-    card = replace(small.load().card, prior=(), prior_share=0.0, calibration=Calibration())
+    card = replace(small.load().card, prior=(), prior_share=0.0, calibration=Calibration(), members=described(family))
     return Model(card, [(1.0, fitted)])
+
+
+def described(*families: str) -> tuple[dict[str, Any], ...]:
+    """The members as a card names them; a stack layer learns from the others."""
+    inputs = {"stack": {"inputs": [name for name in families if name != "stack"]}}
+    return tuple({"name": name, "family": name, **inputs.get(name, {})} for name in families)
 
 
 def explained_output(model: Model, raw: pa.Table) -> list[float]:
@@ -76,70 +83,101 @@ def test_trees_are_explained_by_their_own_shapley_values(
     model, rows = only(small, family), small.raw.slice(0, 5)
     (fold,) = model._members[0][1]
     X = fold.encoder.transform(model.clean(rows))
-    parts = margin_parts(fold.estimator, X, X)
+    parts = fold.estimator.contributions(X, X)
     assert parts is not None
 
     found = explain_rows(model, rows, background=background(small), seconds=60)
 
     assert {(one.method, one.samples) for one in found} == {("exact", 0)}
-    expected = parts if kind == "regression" else as_probabilities(parts[:, :-1], parts[:, -1])[0]
+    expected = parts.parts if kind == "regression" else as_probabilities(parts.parts, parts.base)[0]
     for i, one in enumerate(found):
         assert {c.column: c.contribution for c in one.contributions} == pytest.approx(
             dict(zip(fold.encoder.feature_names, expected[i, :, -1].tolist(), strict=False)), abs=1e-6
         )
 
 
-@pytest.mark.parametrize("classes", [0, 2, 3])
-@pytest.mark.parametrize("family", NATIVE)
-def test_the_parts_of_a_margin_add_up_to_the_prediction(family: str, classes: int) -> None:
-    generator = np.random.default_rng(0)
-    X = generator.normal(size=(300, 4)).astype(np.float32)
-    X[:, 3] = generator.integers(0, 3, 300)
-    signal = X[:, 0] + (X[:, 3] == 1) + 0.1 * generator.normal(size=300)
-    y = signal if not classes else np.digitize(signal, [0.5] if classes == 2 else [-0.2, 0.8])
-    if registry.get(family).view == "codes":
-        X[::7, 1] = np.nan
-    data = FitData(X[:200], y[:200], None, X[200:], y[200:], None, [3] if registry.get(family).view == "codes" else [])
-    shape = Shape(200, 4, classes)
-    fitted = registry.get(family).fit(
-        registry.get(family).defaults(shape), data, shape, FitLimits(0, 1, time.monotonic() + 60)
-    )
-
-    parts = margin_parts(fitted, X[200:], X[:50])
-
-    assert parts is not None
-    assert can_contribute(fitted)
-    assert parts.shape == (100, 5, classes if classes > 2 else 1)
-    if not classes:
-        assert parts.sum(axis=1)[:, 0] == pytest.approx(fitted.predict(X[200:]), abs=1e-4)
-        return
-    inside, base = as_probabilities(parts[:, :-1], parts[:, -1])
-    assert base + inside.sum(axis=1) == pytest.approx(fitted.predict(X[200:]), abs=1e-5)
+def made_of(small: Small, *families: str) -> Model:
+    """A model of one fold of each family, equally weighed, fitted on the small table's training rows."""
+    whole, clean = small.load(), background(small)
+    y, _ = encode_target(small.raw.column("y").filter(pa.array(small.rows["train"])), small.problem.classes)
+    folds: list[FoldModel] = []
+    for name in families:
+        below = [one.estimator.predict(one.encoder.transform(clean)) for one in folds] if name == "stack" else []
+        folds.append(fitted_fold(registry.get(name), clean, whole.feature_roles(), y, len(whole.card.classes), below))
+    card = replace(whole.card, calibration=Calibration(), members=described(*families))
+    return Model(card, [(1 / len(families), [fold]) for fold in folds])
 
 
-def test_a_family_says_for_itself_what_its_margins_are_made_of() -> None:
-    class Own:
-        def contributions(self, X: np.ndarray, background: np.ndarray, threads: int) -> np.ndarray:
-            return np.column_stack([X, background.mean(axis=0).sum() * np.ones(len(X))])
-
-    X = np.ones((2, 3))
-    estimator: Any = Own()
-
-    assert can_contribute(estimator)
-    assert np.array_equal(margin_parts(estimator, X, X), np.array([[[1.0], [1.0], [1.0], [3.0]]] * 2))
-    assert margin_parts(object(), X, X) is None  # type: ignore[arg-type]
+def fitted_fold(
+    kind: type[Family], clean: pa.Table, roles: dict[str, str], y: np.ndarray, classes: int, below: list[np.ndarray]
+) -> FoldModel:
+    encoder = Encoder.fit(clean, roles, kind.view)
+    X = with_predictions(encoder.transform(clean), below)
+    data = FitData(X, y, None, X[:60], y[:60], None, encoder.categorical, encoder.nominal)
+    shape = Shape(len(X), X.shape[1], classes)
+    limits = FitLimits(0, 1, time.monotonic() + 60, trees=30)
+    return FoldModel(encoder, kind.fit(kind.defaults(shape), data, shape, limits))
 
 
-def test_a_smoothed_and_calibrated_ensemble_adds_up_too(binary: Small) -> None:
-    whole = binary.load()
-    card = replace(whole.card, prior=(0.7, 0.3), prior_share=0.1, calibration=Calibration("sigmoid", 1.7, -0.4))
-    model = Model(card, whole._members)
+def assert_adds_up(model: Model, small: Small, method: str, rows: int = 5) -> None:
+    found = explain_rows(model, small.raw, background=background(small), rows=rows, seconds=60)
 
-    found = explain_rows(model, binary.raw, background=background(binary), rows=5, seconds=60)
+    assert [one.method for one in found] == [method] * rows
+    for one, said in zip(found, explained_output(model, small.raw.slice(0, rows)), strict=True):
+        assert one.base + sum(c.contribution for c in one.contributions) == pytest.approx(said, abs=1e-4)
+        assert one.output == pytest.approx(said, abs=1e-9)
+        errors = [c.standard_error for c in one.contributions]
+        assert errors == [0.0, 0.0, 0.0] if method == "exact" else max(errors) > 0
 
-    assert found[0].method == "exact"
-    for one, said in zip(found, explained_output(model, binary.raw.slice(0, 5)), strict=True):
-        assert one.base + sum(c.contribution for c in one.contributions) == pytest.approx(said, abs=1e-6)
+
+@pytest.mark.parametrize("family", ABLE)
+def test_a_family_that_can_contribute_is_explained_exactly(family: str, small: Small) -> None:
+    assert_adds_up(made_of(small, family), small, "exact")
+
+
+@pytest.mark.parametrize("weights", [(), (1.0, 8.0)], ids=["", "weighted"])
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        Calibration(),
+        Calibration("sigmoid", 1.7, -0.4),
+        Calibration("isotonic", 0.8, knots=((-2.0, -1.0), (-0.5, 0.5), (0.4, 0.6), (1.5, 4.0))),
+    ],
+    ids=lambda one: one.method,
+)
+def test_two_classes_add_up_whatever_is_done_to_probabilities(
+    binary: Small, calibration: Calibration, weights: tuple[float, ...]
+) -> None:
+    model = made_of(binary, "linear", "extra_trees")
+    card = replace(model.card, prior=(0.7, 0.3), prior_share=0.1, calibration=calibration, class_weights=weights)
+
+    assert_adds_up(Model(card, model.members), binary, "exact")
+
+
+@pytest.mark.parametrize("weights", [(), (1.0, 8.0, 3.0)], ids=["", "weighted"])
+@pytest.mark.parametrize(
+    "calibration",
+    [Calibration(), Calibration("temperature", 1.6), Calibration("vector", 0.7, intercepts=(0.3, -0.5, 0.2))],
+    ids=lambda one: one.method,
+)
+def test_three_classes_add_up_whatever_is_done_to_probabilities(
+    multiclass: Small, calibration: Calibration, weights: tuple[float, ...]
+) -> None:
+    model = made_of(multiclass, "linear", "extra_trees")
+    card = replace(model.card, prior=(0.5, 0.3, 0.2), prior_share=0.1, calibration=calibration, class_weights=weights)
+
+    assert_adds_up(Model(card, model.members), multiclass, "exact")
+
+
+def test_the_folds_of_a_class_weighted_model_add_up(multiclass: Small) -> None:
+    model = only(multiclass, "extra_trees", folds=3)
+
+    assert_adds_up(Model(replace(model.card, class_weights=(1.0, 8.0, 3.0)), model.members), multiclass, "exact")
+
+
+@pytest.mark.parametrize("families", [("lightgbm", "stack"), ("linear", "neighbours")])
+def test_a_stack_layer_or_a_family_that_can_not_contribute_is_sampled(binary: Small, families: tuple[str, ...]) -> None:
+    assert_adds_up(made_of(binary, *families), binary, "sampling", rows=2)
 
 
 def test_parts_that_do_not_add_up_to_the_model_are_not_used(binary: Small) -> None:
@@ -189,8 +227,9 @@ def column(table: pa.Table, name: str) -> np.ndarray:
 
 def sampled(function: Callable[[pa.Table], np.ndarray], rows: pa.Table, others: pa.Table, **args: Any) -> list[Sampled]:
     settings = {"stop_at": time.monotonic() + 60, "seed": 0, **args}
+    outputs = np.zeros(rows.num_rows, dtype=int)
     return sample_contributions(
-        lambda table: function(table)[:, None], rows, others, np.zeros(rows.num_rows, dtype=int), **settings
+        lambda table: function(table)[:, None], rows, others, outputs, function(rows), **settings
     )
 
 
@@ -245,8 +284,54 @@ def test_the_time_limit_is_kept_and_what_is_left_out_is_seen() -> None:
 
     assert time.monotonic() - begun < 1.0
     assert 0 < len(found) <= 40
-    assert all(one.samples >= 8 for one in found)
+    assert all(one.samples >= 8 for one in found[:-1])
     assert sampled(slow, many, many, stop_at=time.monotonic()) == []
+
+
+def test_a_row_that_time_runs_out_on_is_told_with_its_standard_errors() -> None:
+    """A call for one background row takes 0.1 s here, and a row would need a hundred of them."""
+
+    def slow(table: pa.Table) -> np.ndarray:
+        time.sleep(0.02 * table.num_rows)
+        return column(table, "a") * column(table, "b")
+
+    many = pa.table({name: np.random.default_rng(i).normal(size=100) for i, name in enumerate("abc")})
+    begun = time.monotonic()
+
+    (one,) = sampled(slow, many.slice(0, 1), many, stop_at=begun + 0.7)
+
+    assert time.monotonic() - begun < 1.5
+    assert 2 <= one.samples <= 8
+    assert one.errors[:2].min() > 0
+    assert one.errors[2] == 0
+    assert one.base + one.contributions.sum() == pytest.approx(one.output)
+
+
+def test_standard_errors_say_how_far_off_the_contributions_are() -> None:
+    """Against 2,000 background rows, of which 50 are drawn: nine of ten lie within two standard errors."""
+    generator = np.random.default_rng(0)
+    every = pa.table({name: generator.normal(size=2_000) for name in "abcdef"})
+
+    def function(table: pa.Table) -> np.ndarray:
+        a, b, c, d, e, f = (column(table, name) for name in "abcdef")
+        return a * b + np.abs(c) + d * e * f + f
+
+    means, errors = [], []
+    for seed in range(20):
+        drawn = every.take(pa.array(generator.permutation(2_000)[:50]))
+        (one,) = sampled(function, every.slice(0, 1), drawn, seed=seed)
+        means.append(one.contributions)
+        errors.append(one.errors)
+
+    off = np.abs(np.array(means) - np.mean(means, axis=0)) / np.array(errors)
+    assert np.mean(off < 2) > 0.88
+    assert np.mean(off < 1) < 0.85
+
+
+def test_one_background_row_leaves_the_standard_error_unknown() -> None:
+    (one,) = sampled(lambda t: column(t, "a"), ROWS.slice(0, 1), NOUGHT)
+
+    assert np.isnan(one.errors).all()
 
 
 def test_without_time_exact_parts_still_explain_the_first_row(regression: Small) -> None:
@@ -256,9 +341,9 @@ def test_without_time_exact_parts_still_explain_the_first_row(regression: Small)
 
 
 def test_the_same_seed_explains_the_same(multiclass: Small) -> None:
+    model, others = made_of(multiclass, "linear", "neighbours"), background(multiclass)
     first, second = (
-        explain_rows(multiclass.load(), multiclass.raw, background=background(multiclass), rows=1, seconds=60, seed=3)
-        for _ in range(2)
+        explain_rows(model, multiclass.raw, background=others, rows=1, seconds=60, seed=3) for _ in range(2)
     )
 
     assert first[0].method == "sampling"

@@ -4,7 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from automl_assets.learn.features.columns import View
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Params = dict[str, Any]
 UNFORESEEN = 1.6
 ENOUGH_PROGRESS, USUAL_PROGRESS = 60.0, 15.0
+NEVER = -1e3
 
 
 class Suggest(Protocol):
@@ -101,13 +102,26 @@ class FitLimits:
         return max(wanted, min(fastest, ENOUGH_PROGRESS / max(1, self.trees)))
 
 
+class Contributions(NamedTuple):
+    """What each feature added to what a fitted model says: ``base + parts.sum(axis=1)`` is what it says.
+
+    parts: shape (rows, features, outputs), the features in X's order. base: shape (rows, outputs).
+    units: "margin": sums before the link function. The value itself for a number, one output; one output of log-odds
+    of class 1, or a logit for each of two classes; a logit for each of several. "probability": one output a class.
+    """
+
+    parts: "np.ndarray"
+    base: "np.ndarray"
+    units: Literal["margin", "probability"] = "margin"
+
+
 class Family(ABC):
     """A fitted model of one family. Constructed by `fit` or `load`, never directly.
 
     `trees`: how many trees, or epochs, it grew; None for a family that has none. `starved`: it was still getting better
     when it had to stop. Class attributes: `view`, the encoding it wants; `order`, which families are tried first (low
     first); `packages`, what the zygote imports before it forks; `on_gpu`, whether it knows what to do with one;
-    `by_default`, whether ``families: auto`` includes it.
+    `by_default`, whether ``families: auto`` includes it; `stacks`, whether it learns from what other members predict.
     """
 
     trees: int | None = None
@@ -118,6 +132,7 @@ class Family(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     on_gpu: ClassVar[bool] = False
     by_default: ClassVar[bool] = True
+    stacks: ClassVar[bool] = False
 
     @classmethod
     def refuses(cls, shape: Shape) -> str | None:
@@ -128,6 +143,11 @@ class Family(ABC):
     def work(cls, params: Params, shape: Shape) -> float:
         """How much there is to do in a whole fit, in units that are about equally long on one machine and family."""
         return float(shape.rows) * (shape.features + 1) * max(1, shape.classes)
+
+    @classmethod
+    def usual_trees(cls, params: Params, shape: Shape) -> float | None:
+        """About how many trees, or epochs, a whole fit grows; None for a family that has none to count."""
+        return None
 
     @classmethod
     @abstractmethod
@@ -147,6 +167,21 @@ class Family(ABC):
     @abstractmethod
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
         """Probabilities of shape (rows, classes), or values of shape (rows,) for regression."""
+
+    def contributions(self, X: "np.ndarray", background: "np.ndarray", *, threads: int = 1) -> Contributions | None:
+        """What each feature added, exactly; None, as here, where the family can't tell: then the model is asked.
+
+        Args:
+            X: encoded rows to explain, shape (rows, features).
+            background: encoded rows that the base stands for, at least one; trees that remember how their training rows
+                were spread may use those instead.
+        """
+        return None
+
+    @classmethod
+    def can_contribute(cls) -> bool:
+        """Whether the family has `contributions` of its own."""
+        return cls.contributions is not Family.contributions
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -177,6 +212,19 @@ def all_classes(probabilities: "np.ndarray", seen: "np.ndarray", classes: int) -
     full = np.zeros((len(probabilities), classes))
     full[:, np.asarray(seen, dtype=int)] = probabilities[:, : len(seen)]
     return full
+
+
+def logits_of_all(found: Contributions, seen: "np.ndarray", classes: int) -> Contributions:
+    """Margins of the training rows' classes, or one log-odds, as a logit for each class; an absent class is never."""
+    import numpy as np
+
+    parts, base = found.parts, found.base
+    if parts.shape[2] == 1 and len(seen) == 2:
+        parts, base = (np.concatenate([np.zeros_like(one), one], axis=-1) for one in (parts, base))
+    all_parts, all_bases = np.zeros((*parts.shape[:2], classes)), np.full((len(base), classes), NEVER)
+    positions = np.asarray(seen, dtype=int)
+    all_parts[:, :, positions], all_bases[:, positions] = parts, base
+    return Contributions(all_parts, all_bases)
 
 
 def outputs(shape: Shape) -> int:

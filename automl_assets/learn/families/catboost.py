@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from automl_assets.learn.families._base import (
+    Contributions,
     Family,
     FitData,
     FitLimits,
@@ -13,6 +14,7 @@ from automl_assets.learn.families._base import (
     Suggest,
     all_classes,
     boosting_trees,
+    logits_of_all,
     outputs,
     patience,
 )
@@ -24,6 +26,7 @@ FILE, FACTS_FILE = "model.cbm", "facts.json"
 MOST_TREES = 4_000
 FASTEST = 0.3
 MISSING = b"missing"
+OF_THE_MOMENT = ("model_guid", "train_finish_time")  # without them the same fit is the same file
 
 
 class CatBoost(Family):
@@ -69,6 +72,10 @@ class CatBoost(Family):
             "max_ctr_complexity": suggest.suggest_int("max_ctr_complexity", 1, 3),
             "border_count": suggest.suggest_int("border_count", 32, 254),
         }
+
+    @classmethod
+    def usual_trees(cls, params: Params, shape: Shape) -> float | None:
+        return boosting_trees(params["learning_rate"])
 
     @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
@@ -130,10 +137,30 @@ class CatBoost(Family):
         raw = np.asarray(self._model.predict(pool, prediction_type="Probability", thread_count=threads))
         return all_classes(raw, self._seen, self._classes)
 
+    def contributions(self, X: "np.ndarray", background: "np.ndarray", *, threads: int = 1) -> Contributions | None:
+        """The Shapley values of the trees' paths (Lundberg et al. 2018), against the training rows."""
+        import numpy as np
+
+        rows, features = X.shape
+        if self._model is None:
+            said = self.predict(X).reshape(rows, -1)
+            units = "probability" if self._classes else "margin"
+            return Contributions(np.zeros((rows, features, said.shape[1])), said, units)
+        pool = _pool(X, self._categorical, threads)
+        told = self._model.get_feature_importance(pool, type="ShapValues", thread_count=threads)
+        parts = np.asarray(told, dtype=float).reshape(rows, -1, features + 1).transpose(0, 2, 1)
+        parts = parts[:, np.append(np.argsort(_pool_order(features, self._categorical)), features)]
+        found = Contributions(parts[:, :-1], parts[:, -1])
+        return logits_of_all(found, self._seen, self._classes) if self._classes else found
+
     def save(self, folder: Path) -> None:
         facts = {"categorical": self._categorical, "seen": self._seen.tolist(), "classes": self._classes}
         (folder / FACTS_FILE).write_text(json.dumps({**facts, "constant": self._constant}))
         if self._model is not None:
+            told = self._model.get_metadata()
+            for name in OF_THE_MOMENT:
+                if name in set(told.keys()):
+                    del told[name]
             self._model.save_model(str(folder / FILE), format="cbm")
 
     @classmethod
@@ -209,6 +236,13 @@ def _pool(
         cat_feature_data=_texts(X[:, categorical]),
     )
     return catboost.Pool(features, y, weight=weight, thread_count=threads)
+
+
+def _pool_order(features: int, categorical: list[int]) -> "np.ndarray":
+    """The positions in X of a pool's features: numbers first where there are categories."""
+    import numpy as np
+
+    return np.append(np.setdiff1d(np.arange(features), categorical), categorical).astype(int)
 
 
 def _texts(codes: "np.ndarray") -> "np.ndarray":

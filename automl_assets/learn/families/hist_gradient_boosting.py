@@ -56,6 +56,10 @@ class HistGradientBoosting(Family):
         }
 
     @classmethod
+    def usual_trees(cls, params: Params, shape: Shape) -> float | None:
+        return boosting_trees(params["learning_rate"])
+
+    @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
         import math
 

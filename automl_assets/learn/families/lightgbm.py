@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from automl_assets.learn.families._base import (
+    Contributions,
     Family,
     FitData,
     FitLimits,
@@ -64,6 +65,10 @@ class LightGBM(Family):
         }
 
     @classmethod
+    def usual_trees(cls, params: Params, shape: Shape) -> float | None:
+        return boosting_trees(params["learning_rate"])
+
+    @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
         import math
 
@@ -119,6 +124,15 @@ class LightGBM(Family):
             self._booster.predict(X, num_threads=threads, num_iteration=self._booster.best_iteration or None)
         )
         return two_columns(raw) if self._classes == 2 else raw
+
+    def contributions(self, X: "np.ndarray", background: "np.ndarray", *, threads: int = 1) -> Contributions | None:
+        """The Shapley values of the trees' paths (Lundberg et al. 2018), against the training rows."""
+        import numpy as np
+
+        trees = self._booster.best_iteration or None
+        found = self._booster.predict(X, pred_contrib=True, num_threads=threads, num_iteration=trees)
+        parts = np.asarray(found, dtype=float).reshape(len(X), -1, X.shape[1] + 1).transpose(0, 2, 1)
+        return Contributions(parts[:, :-1], parts[:, -1])
 
     def save(self, folder: Path) -> None:
         text = self._booster.model_to_string(num_iteration=self._booster.best_iteration or None)

@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from automl_assets.learn.families._base import Family, FitData, FitLimits, Params, Shape, Suggest, all_classes
+from automl_assets.learn.families._base import (
+    Contributions,
+    Family,
+    FitData,
+    FitLimits,
+    Params,
+    Shape,
+    Suggest,
+    all_classes,
+    logits_of_all,
+)
 from automl_assets.learn.features.columns import View
 
 if TYPE_CHECKING:
@@ -65,6 +75,16 @@ class Linear(Family):
             raw = np.column_stack([np.zeros(len(raw)), raw[:, 0]]) if len(self._seen) > 1 else raw
         exponents = np.exp(raw - raw.max(axis=1, keepdims=True))
         return all_classes(exponents / exponents.sum(axis=1, keepdims=True), self._seen, self._classes)
+
+    def contributions(self, X: "np.ndarray", background: "np.ndarray", *, threads: int = 1) -> Contributions | None:
+        """Each coefficient times the distance from the background's mean: its Shapley values."""
+        import numpy as np
+
+        centre = background.astype(np.float64).mean(axis=0)
+        coefficients = np.asarray(self._coefficients, dtype=float)
+        parts = (X.astype(np.float64) - centre)[:, :, None] * coefficients[None]
+        found = Contributions(parts, np.tile(centre @ coefficients + self._intercepts, (len(X), 1)))
+        return logits_of_all(found, self._seen, self._classes) if self._classes else found
 
     def save(self, folder: Path) -> None:
         import numpy as np

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from automl_assets.learn.families._base import (
+    Contributions,
     Family,
     FitData,
     FitLimits,
@@ -64,6 +65,10 @@ class XGBoost(Family):
         }
 
     @classmethod
+    def usual_trees(cls, params: Params, shape: Shape) -> float | None:
+        return boosting_trees(params["learning_rate"])
+
+    @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
         depth = params["max_depth"]
         a_tree = shape.rows * depth * (1 + params["colsample_bynode"] * shape.features) + 800 * 2**depth
@@ -113,10 +118,21 @@ class XGBoost(Family):
     def predict(self, X: "np.ndarray", *, threads: int = 1) -> "np.ndarray":
         import numpy as np
 
-        self._booster.set_param({"nthread": threads, "device": "cpu"})
-        categorical = json.loads(self._booster.attr("categorical") or "[]")
-        raw = np.asarray(self._booster.predict(_matrix(X, categorical, threads)), dtype=float)
+        raw = np.asarray(self._booster.predict(self._rows(X, threads)), dtype=float)
         return two_columns(raw) if self._classes == 2 else raw
+
+    def contributions(self, X: "np.ndarray", background: "np.ndarray", *, threads: int = 1) -> Contributions | None:
+        """The Shapley values of the trees' paths (Lundberg et al. 2018), against the training rows."""
+        import numpy as np
+
+        found = np.asarray(self._booster.predict(self._rows(X, threads), pred_contribs=True), dtype=float)
+        parts = found.reshape(len(X), -1, X.shape[1] + 1).transpose(0, 2, 1)
+        return Contributions(parts[:, :-1], parts[:, -1])
+
+    def _rows(self, X: "np.ndarray", threads: int) -> "xgboost.DMatrix":
+        """Rows to predict, on the CPU."""
+        self._booster.set_param({"nthread": threads, "device": "cpu"})
+        return _matrix(X, json.loads(self._booster.attr("categorical") or "[]"), threads)
 
     def save(self, folder: Path) -> None:
         self._booster.set_attr(classes=str(self._classes))

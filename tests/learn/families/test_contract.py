@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
-from automl_assets.learn.families import Family, FitData, FitLimits, Shape, registry
+from automl_assets.learn.families import Contributions, Family, FitData, FitLimits, Shape, registry
 from automl_assets.learn.features import Encoder
 
 KINDS = {"regression": 0, "binary": 2, "multiclass": 3}
@@ -87,7 +87,7 @@ def family(request: pytest.FixtureRequest) -> type[Family]:
     return registry.get(request.param)
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+@pytest.fixture(params=KINDS.values(), ids=list(KINDS))
 def classes(request: pytest.FixtureRequest) -> int:
     return request.param
 
@@ -133,10 +133,97 @@ def test_it_learns_predicts_and_is_the_same_after_save_and_load(
     np.testing.assert_array_equal(data.X, before)
 
 
+def said_by(contributions: Contributions | None, classes: int) -> np.ndarray:
+    """What contributions add up to, in the form of a prediction."""
+    assert contributions is not None
+    whole = contributions.base + contributions.parts.sum(axis=1)
+    if not classes:
+        return whole[:, 0]
+    if contributions.units == "probability":
+        return whole
+    logits = whole if whole.shape[1] > 1 else np.column_stack([np.zeros(len(whole)), whole])
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def assert_contributions(model: Family, X: np.ndarray, background: np.ndarray, classes: int) -> None:
+    """They are whole, and add up to the prediction; or there are none."""
+    found = model.contributions(X, background)
+    if not model.can_contribute():
+        assert found is None
+        return
+    assert found is not None
+    outputs = classes if found.units == "probability" else max(1, found.base.shape[1])
+    assert found.parts.shape == (len(X), X.shape[1], outputs)
+    assert found.base.shape == (len(X), outputs)
+    assert np.isfinite(found.parts).all()
+    assert np.isfinite(found.base).all()
+    np.testing.assert_allclose(said_by(found, classes), model.predict(X), atol=1e-4)
+
+
+def test_contributions_add_up_to_the_prediction_before_and_after_saving(
+    family: type[Family], classes: int, tmp_path: Path
+) -> None:
+    data, _ = data_of(family, classes)
+    model = fitted(family, data, classes)
+    model.save(tmp_path)
+    for one in (model, family.load(tmp_path)):
+        assert_contributions(one, data.X_valid, data.X[:30], classes)
+        assert_contributions(one, data.X_valid[:1], data.X[:1], classes)
+
+
+@pytest.mark.parametrize(
+    ("columns", "y"),
+    [
+        (np.random.default_rng(0).normal(size=(80, 2)), np.arange(80) % 2 * 2),  # no row of the class between
+        (np.random.default_rng(0).normal(size=(80, 2)), np.zeros(80)),
+        (np.ones((90, 2)), np.arange(90) % 3),
+    ],
+    ids=["a class is absent", "a single class", "constant columns"],
+)
+def test_contributions_add_up_where_there_is_little_to_learn(
+    family: type[Family], columns: np.ndarray, y: np.ndarray
+) -> None:
+    model = fitted(family, matrix_data(columns, y.astype(np.int64)), 3, seconds=0.5)
+    assert_contributions(model, columns.astype(np.float32), columns.astype(np.float32), 3)
+
+
+def test_contributions_stand_in_the_order_of_the_features(family: type[Family]) -> None:
+    """A category first, then a column of noise, then a number that matters most."""
+    generator = np.random.default_rng(0)
+    X = np.column_stack([np.arange(300) % 4, generator.normal(size=300), generator.normal(size=300)])
+    data = matrix_data(X, 2.0 * X[:, 0] + 8.0 * X[:, 2])
+    if family.view == "codes":
+        data = replace(data, categorical=[0], nominal=[0])
+    found = fitted(family, data, 0).contributions(data.X[:50], data.X[50:100])
+    if found is not None:
+        sizes = np.abs(found.parts[:, :, 0]).mean(axis=0)
+        assert sizes.argsort().tolist() == [1, 0, 2]
+
+
+def test_these_families_can_contribute() -> None:
+    able = {name for name, family in registry.all().items() if family.can_contribute()}
+    assert able == {"catboost", "extra_trees", "lightgbm", "linear", "stack", "xgboost"}
+
+
 def test_the_same_seed_gives_the_same_model(family: type[Family], classes: int) -> None:
     data, _ = data_of(family, classes)
     once, again = (fitted(family, data, classes).predict(data.X_valid) for _ in range(2))
     np.testing.assert_array_equal(once, again)
+
+
+def test_the_same_fit_an_hour_later_is_stored_as_the_same_bytes(
+    family: type[Family], classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, stored = time.time(), []
+    for hour in (0, 1):
+        folder = tmp_path / str(hour)
+        folder.mkdir()
+        data, _ = data_of(family, classes)
+        monkeypatch.setattr(time, "time", lambda hour=hour: now + 3600 * hour)
+        fitted(family, data, classes).save(folder)
+        stored.append({path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+    assert stored[0] == stored[1]
 
 
 def test_unseen_categories_and_new_missing_cells_get_predictions(family: type[Family], classes: int) -> None:
