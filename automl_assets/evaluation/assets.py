@@ -10,10 +10,11 @@ from automl_assets.cleaning.apply import apply_plan, roles_after
 from automl_assets.core.files import atomic_folder
 from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.tables import read
-from automl_assets.core.values import CleanTable, Evaluation, Study, TrainedModel
+from automl_assets.core.values import CleanTable, Evaluation, Money, Study, TrainedModel
 from automl_assets.evaluation.expectations import FILE as EXPECTATIONS_FILE
 from automl_assets.evaluation.expectations import build_expectations, save_expectations
 from automl_assets.evaluation.figures import draw_figures
+from automl_assets.evaluation.money import money_rows
 from automl_assets.evaluation.reference import build_reference
 from automl_assets.evaluation.report import HoldoutRows, Judged, evaluate
 from automl_assets.evaluation.steps import EVALUATION
@@ -122,7 +123,7 @@ def _remember(
             )  # fmt: skip
         expectations = build_expectations(
             problem.metric, holdout.y, judged.model,
-            target=target, losses=losses, weight=holdout.weight,
+            target=target, losses=losses, weight=holdout.weight, decision=card.decision,
             out_of_fold=card.calibration.apply(blended) if problem.classes else blended, seed=config.seed,
         )  # fmt: skip
         save_expectations(expectations, partial / EXPECTATIONS_FILE)
@@ -159,9 +160,25 @@ def _describe(found: Evaluation, store: TableStore) -> dict[str, Any]:
         f"dummy_{found.metric}": neat(found.dummy),
         "gain_over_linear": neat(found.gain_over_linear.value),
         "holdout_rows": found.rows,
+        **(_money(found.money) if found.money is not None else {}),
         **{name: neat(value) for name, value in found.metrics.items()},
         **{f"importance: {name}": value for name, value in importances.items()},
     }  # fmt: skip
+
+
+def _money(found: Money) -> dict[str, Any]:
+    """What the decisions cost and save on the holdout, by the stated costs."""
+    rows = [
+        f"| {what} | {a_row:.4g} | {total:,.6g} | {f'{low:,.6g} … {high:,.6g}' if low is not None else ''} |"
+        for what, a_row, total, low, high in money_rows(found)
+    ]
+    head = ["| by `problem.costs` | a row | holdout | 95% interval |", "|-|-|-|-|"]
+    return {
+        "money": dg.MetadataValue.md("\n".join([*head, *rows])),
+        "cost_a_row": neat(found.cost.value),
+        "money_saved": neat(found.rows * found.saved_usual.value),
+        "money_saved_against_constant": neat(found.rows * found.saved_constant.value),
+    }
 
 
 def _scores(found: Evaluation) -> str:

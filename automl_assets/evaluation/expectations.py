@@ -21,6 +21,7 @@ from automl_assets.evaluation.variation import (
 )
 from automl_assets.learn.expected import ERROR_DRAWS, estimate_metric
 from automl_assets.learn.score import RESAMPLES, Metric, metric_named
+from automl_assets.training.threshold import ARGMAX, Decision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ def build_expectations(
     losses: "np.ndarray | None" = None,
     weight: "np.ndarray | None" = None,
     out_of_fold: "np.ndarray | None" = None,
+    decision: Decision = ARGMAX,
     seed: int = 0,
 ) -> Expectations:
     """The expectations of a model whose predictions of the holdout, in row order, are known.
@@ -99,6 +101,7 @@ def build_expectations(
         losses: for values: each row's expected loss by the model's loss model, None where it has none.
         weight: how much each row counts.
         out_of_fold: the ensemble's predictions of the training rows.
+        decision: how the model's labels follow from its probabilities, for metrics that judge labels.
     """
     import numpy as np
 
@@ -107,11 +110,14 @@ def build_expectations(
     share = len(y) / max(1, len(y) + len(target))
     scale = error_scale(y, predicted)
     errors = bounded_errors(y, predicted, scale)
+    seen = decision.seen_by(metric, predicted)
     return Expectations(
         metric=metric.name,
         rows=len(y),
-        realised=_realised(metric, y, predicted, weight, share, seed),
-        estimated=_estimated(metric, predicted, losses, weight, share, seed) if classes or losses is not None else None,
+        realised=_realised(metric, y, seen, weight, share, seed),
+        estimated=_estimated(metric, predicted, seen, losses, weight, share, seed)
+        if classes or losses is not None
+        else None,
         predictions=sketch_of(summary_of(predicted)),
         predicted_shares=shares_of(predicted.argmax(axis=1), classes) if classes else (),
         errors=sketch_of(errors),
@@ -147,6 +153,7 @@ def _realised(
 def _estimated(
     metric: Metric,
     predicted: "np.ndarray",
+    seen: "np.ndarray",
     losses: "np.ndarray | None",
     weight: "np.ndarray | None",
     share: float,
@@ -155,8 +162,9 @@ def _estimated(
     def estimate(rows: "slice | np.ndarray", draws: int = ERROR_DRAWS) -> tuple[float, float] | None:
         some, of_rows = (None if values is None else values[rows] for values in (weight, losses))
         found = estimate_metric(
-            metric, predicted[rows], losses=of_rows, weight=some, seed=seed, band=False, error_draws=draws
-        )
+            metric, predicted[rows], seen=seen[rows], losses=of_rows, weight=some, seed=seed, band=False,
+            error_draws=draws,
+        )  # fmt: skip
         return None if found is None else (found.band.value, found.standard_error)
 
     whole = estimate(slice(None))

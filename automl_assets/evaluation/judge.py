@@ -65,8 +65,8 @@ def _importances(model: Any, clean: "pa.Table", y: "np.ndarray", *, threads: int
     affordable = int(seconds * rate / (len(names) + 1))
     rows = rows[: max(min(LEAST_PERMUTED_ROWS, len(rows)), affordable)]
     sample, truth = clean.take(pa.array(rows)), y[rows]
-    metric = metric_named(model.card.metric)
-    base = metric.loss(metric(truth, model.predict_clean(sample, threads=threads)))
+    metric, decision = metric_named(model.card.metric), model.card.decision
+    base = metric.loss(metric(truth, decision.seen_by(metric, model.predict_clean(sample, threads=threads))))
     importances: dict[str, float] = {}
     at_once = max(1, ROWS_A_CALL // len(rows))
     for start in range(0, len(names), at_once):
@@ -74,7 +74,7 @@ def _importances(model: Any, clean: "pa.Table", y: "np.ndarray", *, threads: int
             break
         some = names[start : start + at_once]
         shuffled = pa.concat_tables([_shuffled(sample, name, generator) for name in some])
-        predicted = model.predict_clean(shuffled, threads=threads)
+        predicted = decision.seen_by(metric, model.predict_clean(shuffled, threads=threads))
         for position, name in enumerate(some):
             part = predicted[position * len(rows) : (position + 1) * len(rows)]
             loss = metric.loss(metric(truth, part))

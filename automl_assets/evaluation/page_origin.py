@@ -224,8 +224,10 @@ def _again(facts: PageFacts) -> list[Html]:
         notes += " The working copy had changes that no commit holds."
     if "deterministic" not in tags:
         notes += (
-            " A search that ends by the clock tries as many trials as it can: limit tuning.max_trials to repeat it."
+            " This search ended by the clock and tried as many configurations as it could, which no other run repeats; "
+            "one with tuning.deterministic is repeated byte for byte."
         )
+    notes += f" `automl reproduce {name} {facts.info.version}` makes it again from the stored tables and compares."
     return [
         element("h3", "How to make it again"),
         element("pre", "\n".join(line for line in lines if line)),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from automl_assets.core.values import Member, Trial
+from automl_assets.evaluation.money import money_rows
 from automl_assets.evaluation.page_charts import (
     Dot,
     Estimate,
@@ -17,6 +18,7 @@ from automl_assets.evaluation.page_charts import (
 from automl_assets.evaluation.page_facts import PageFacts, better_words, reliability_of
 from automl_assets.evaluation.page_html import Html, element, figure, number, pairs, section, table
 from automl_assets.learn.score import metric_named
+from automl_assets.tuning.importances import parameter_importances
 
 MOST_BARS = 20
 MOST_SLICES = 40
@@ -48,7 +50,22 @@ def scores(facts: PageFacts) -> Html:
     caption = f"{found.metric} on {found.rows:,} holdout rows; {better_words(facts)}; bars are 95% intervals."
     beside = table(["", found.metric, "95% interval"], rows, right=(1, 2), strong=(0,))
     every = table(["every metric", "value", "better is"], others, right=(1,))
-    return section("Scores", element("div", element("div", figure(drawn, caption), beside), every, class_="row"))
+    return section(
+        "Scores", element("div", element("div", figure(drawn, caption), beside), every, class_="row"), _money(facts)
+    )
+
+
+def _money(facts: PageFacts) -> Html:
+    """What the decisions cost and save on the holdout, where costs are stated."""
+    found = facts.evaluation.money
+    if found is None:
+        return Html("")
+    rows = [
+        (what, number(a_row), number(total), "" if low is None or high is None else f"{number(low)} … {number(high)}")
+        for what, a_row, total, low, high in money_rows(found)
+    ]
+    head = ["by the stated costs", "a row", f"on {found.rows:,} holdout rows", "95% interval"]
+    return table(head, rows, right=(1, 2, 3), strong=(3, 4))
 
 
 def slices(facts: PageFacts) -> Html:
@@ -187,6 +204,10 @@ def tuning(facts: PageFacts) -> Html:
             }
         ),
         figure(drawing, "Out-of-fold score of each trial; blue: on all folds; the line is the best so far."),
+        *(
+            figure(bars(list(shares.items())), f"{family}: how much of its score's variance each parameter explains.")
+            for family, shares in parameter_importances(study).items()
+        ),
     )
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_assets.core.tables import write_arrow
-from automl_assets.core.values import Evaluation, Interval, Slice
+from automl_assets.core.values import Evaluation, Interval, Money, Slice
+from automl_assets.evaluation.money import money_of
 from automl_assets.learn.runner import Runner
-from automl_assets.learn.score import Metric, bootstrap, interval_of, labels_of, metric_named, metrics_for
+from automl_assets.learn.score import Metric, bootstrap, interval_of, metric_named, metrics_for
 from automl_assets.learn.split import label_texts
+from automl_assets.training.model import ModelCard
+from automl_assets.training.threshold import Decision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +61,7 @@ def evaluate(
     seed: int,
     memory_mb: float,
 ) -> tuple[Evaluation, Judged]:
-    """Judge a model folder on the holdout.
+    """Judge a model folder on the holdout, the labels as the model's own decision makes them.
 
     Args:
         study: the study's folder, whose training rows the baselines learn from.
@@ -71,10 +74,10 @@ def evaluate(
     judged = _judge(model, study, holdout, runner, roles=roles, classes=len(classes), seed=seed, memory_mb=memory_mb)
     metric = metric_named(metric_name)
     y, weight = holdout.y, holdout.weight
-    model_score, linear, dummy = (
-        _defined(metric(y, p, weight), metric) for p in (judged.model, judged.linear, judged.dummy)
-    )
-    resampled = bootstrap(metric, y, [judged.model, judged.linear], weight=weight, seed=seed)
+    card = ModelCard.read(model)
+    seen = card.decision.seen_by(metric, judged.model)
+    model_score, linear, dummy = (_defined(metric(y, p, weight), metric) for p in (seen, judged.linear, judged.dummy))
+    resampled = bootstrap(metric, y, [seen, judged.linear], weight=weight, seed=seed)
     sign = 1.0 if metric.higher_is_better else -1.0
     evaluation = Evaluation(
         metric=metric.name,
@@ -84,12 +87,13 @@ def evaluate(
         dummy=dummy,
         linear=linear,
         gain_over_linear=interval_of(sign * (resampled[:, 0] - resampled[:, 1]), sign * (model_score - linear)),
-        metrics=_all_metrics(kind, y, judged.model, weight),
+        metrics=_all_metrics(kind, y, judged.model, weight, card.decision),
         importances=dict(sorted(judged.importances.items(), key=lambda item: -item[1])),
-        confusion=_confusion(y, judged.model, len(classes)) if classes else (),
+        confusion=_confusion(y, card.decision.chosen(judged.model), len(classes)) if classes else (),
         roc=roc_points(y, judged.model) if len(classes) == 2 else (),
         residual_quantiles=() if classes else _residuals(y, judged.model),
-        slices=tuple(_slices(metric, holdout, judged.model)),
+        slices=tuple(_slices(metric, holdout, seen)),
+        money=_money(card, y, judged.model, weight, seed) if classes else None,
     )
     return evaluation, judged
 
@@ -167,17 +171,28 @@ def _defined(score: float, metric: Metric) -> float:
     return score if score == score else 0.5 if metric.name == "roc_auc" else 0.0
 
 
-def _all_metrics(kind: str, y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray | None") -> dict[str, float]:
-    values = {metric.name: metric(y, predicted, weight) for metric in metrics_for(kind)}
+def _money(
+    card: ModelCard, y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray | None", seed: int
+) -> Money | None:
+    import numpy as np
+
+    prior = np.asarray(card.prior or [1 / len(card.classes)] * len(card.classes))
+    return money_of(card.decision, y, predicted, card.classes, prior, weight=weight, seed=seed)
+
+
+def _all_metrics(
+    kind: str, y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray | None", decision: Decision
+) -> dict[str, float]:
+    values = {metric.name: metric(y, decision.seen_by(metric, predicted), weight) for metric in metrics_for(kind)}
     return {name: value for name, value in values.items() if value == value}
 
 
-def _confusion(y: "np.ndarray", predicted: "np.ndarray", classes: int) -> tuple[tuple[int, ...], ...]:
+def _confusion(y: "np.ndarray", labels: "np.ndarray", classes: int) -> tuple[tuple[int, ...], ...]:
     """Rows: true classes; columns: predicted ones."""
     import numpy as np
 
     table = np.zeros((classes, classes), dtype=int)
-    np.add.at(table, (y.astype(int), labels_of(predicted)), 1)
+    np.add.at(table, (y.astype(int), labels), 1)
     return tuple(tuple(int(n) for n in row) for row in table)
 
 

@@ -6,5 +6,5 @@ EVALUATION = Step(
     "evaluation",
     inputs=("clean_table", "tuning_study", "trained_model"),
     sections=("columns",),
-    code_version="5",
+    code_version="6",
 )

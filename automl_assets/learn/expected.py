@@ -47,6 +47,7 @@ def estimate_metric(
     metric: Metric,
     predicted: "np.ndarray",
     *,
+    seen: "np.ndarray | None" = None,
     losses: "np.ndarray | None" = None,
     weight: "np.ndarray | None" = None,
     seed: int = 0,
@@ -57,6 +58,7 @@ def estimate_metric(
 
     Args:
         predicted: calibrated probabilities of shape (rows, classes), or values of shape (rows,).
+        seen: what the metric judges, where that is not the probabilities: the chosen class's 1 beside the others' 0.
         losses: for values: each row's expected loss, of the kind that `loss_metric` names.
         weight: how much each row counts.
         band: False leaves the band at the value, which is quicker.
@@ -65,13 +67,16 @@ def estimate_metric(
     import numpy as np
 
     weight = np.ones(len(predicted)) if weight is None else weight
-    score, mass = _of_classes(metric, predicted) if predicted.ndim == 2 else _of_values(metric, predicted, losses)
+    seen = predicted if seen is None else seen
+    score, mass = _of_classes(metric, predicted, seen) if predicted.ndim == 2 else _of_values(metric, predicted, losses)
     value = score(mass * weight[:, None])
     if not np.isfinite(value):
         return None
     chosen, shrink = resampled_rows(predicted, seed)
     kept, weight = predicted[chosen], weight[chosen]
-    score, mass = _of_classes(metric, kept) if kept.ndim == 2 else _of_values(metric, kept, _at(losses, chosen))
+    score, mass = (
+        _of_classes(metric, kept, seen[chosen]) if kept.ndim == 2 else _of_values(metric, kept, _at(losses, chosen))
+    )
     centre = score(mass * weight[:, None])
     of_rows = np.array([score(draw * weight[:, None]) for draw in _row_draws(mass, seed + 1, error_draws)])
     around = np.array([])
@@ -111,8 +116,8 @@ def resampled_rows(predicted: "np.ndarray", seed: int) -> "tuple[np.ndarray | sl
     return chosen, (most / rows) ** 0.5
 
 
-def _of_classes(metric: Metric, predicted: "np.ndarray") -> "tuple[Scorer, np.ndarray]":
-    return class_scorer(metric, predicted), predicted / predicted.sum(axis=1, keepdims=True)
+def _of_classes(metric: Metric, predicted: "np.ndarray", seen: "np.ndarray") -> "tuple[Scorer, np.ndarray]":
+    return class_scorer(metric, seen), predicted / predicted.sum(axis=1, keepdims=True)
 
 
 def _of_values(metric: Metric, predicted: "np.ndarray", losses: "np.ndarray | None") -> "tuple[Scorer, np.ndarray]":

@@ -8,6 +8,7 @@ from automl_assets.core.values import Interval
 from automl_assets.evaluation.expectations import Expectations, Measured
 from automl_assets.learn.expected import estimate_metric
 from automl_assets.learn.score import Metric, metric_named
+from automl_assets.training.threshold import ARGMAX, Decision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ def estimate_performance(
     expectations: Expectations | None,
     *,
     tolerance: float,
+    decision: Decision = ARGMAX,
     losses: "np.ndarray | None" = None,
     no_losses: str = "",
     weight: "np.ndarray | None" = None,
@@ -46,6 +48,7 @@ def estimate_performance(
         predicted: probabilities of shape (rows, classes), or values of shape (rows,).
         expectations: None where the version has none: there is then no bias to subtract, and no drop.
         tolerance: what a drop may be, as ThresholdsConfig.performance_tolerance says.
+        decision: how the version's labels follow from its probabilities.
         losses: for values, each row's expected loss; `no_losses` says why there are none.
     """
     metric = metric_named(metric_name)
@@ -53,7 +56,8 @@ def estimate_performance(
         return Estimated(None, None, f"not estimated: {len(predicted)} rows; {LEAST_ROWS} are needed")
     if predicted.ndim == 1 and losses is None:
         return Estimated(None, None, f"not estimated: {no_losses or 'there are no expected losses'}")
-    found = estimate_metric(metric, predicted, losses=losses, weight=weight, seed=seed)
+    seen = decision.seen_by(metric, predicted)
+    found = estimate_metric(metric, predicted, seen=seen, losses=losses, weight=weight, seed=seed)
     if found is None:
         return Estimated(None, None, f"not estimated: {metric.name} is undefined on these rows")
     method = "confidence-based" if predicted.ndim == 2 else "from the loss model"

@@ -69,6 +69,7 @@ def judge_performance(
         predicted[known.unseen],
         batch.expectations,
         tolerance=tolerance,
+        decision=batch.card.decision,
         losses=None if batch.losses is None else batch.losses[known.unseen],
         no_losses=batch.no_losses,
         weight=None if weight is None else weight[known.unseen],
@@ -108,10 +109,11 @@ def _measured(
     metric = metric_named(batch.card.metric)
     y, mine = known.y[judged], predicted[judged]
     some = None if weight is None else weight[judged]
-    value = metric(y, mine, some)
+    seen = batch.card.decision.seen_by(metric, mine)
+    value = metric(y, seen, some)
     if not np.isfinite(value):
         return {"rows": rows, "value": None, "reason": f"{metric.name} is undefined on these rows"}
-    around = resampled(metric, y, mine, weight=some, seed=seed)
+    around = resampled(metric, y, seen, weight=some, seed=seed)
     expectations = batch.expectations
     reference = expectations.realised if expectations else None
     error = float(np.nanstd(around))
@@ -122,7 +124,7 @@ def _measured(
         "reason": known.reason,
         "drop": drop,
         "target": _target_shift(expectations, y),
-        "slices": slice_scores(metric, batch.raw, judged, y, mine, weight=some, columns=slices, seed=seed),
+        "slices": slice_scores(metric, batch.raw, judged, y, seen, weight=some, columns=slices, seed=seed),
         "concept": _concept(expectations, y, mine, np.flatnonzero(judged)),
     }
 

@@ -42,8 +42,7 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
 
 def understand(config: PipelineConfig, window: TrainingWindow, store: TableStore) -> Problem:
     """The problem; the holdout rule that an earlier window drew with the same settings is kept."""
-    settings = {"target": config.target, **config.section("columns", "problem")}
-    kept_name = f"holdout-{digest_of(settings)}"
+    kept_name = f"holdout-{digest_of(_of_holdout(config))}"
     kept = store.kept(config.name, kept_name)
     assert kept is None or isinstance(kept, HoldoutRule)
     problem = detect_problem(
@@ -57,6 +56,14 @@ def understand(config: PipelineConfig, window: TrainingWindow, store: TableStore
     if kept is None:
         store.keep(config.name, kept_name, problem.holdout)
     return problem
+
+
+def _of_holdout(config: PipelineConfig) -> dict[str, Any]:
+    """The settings that decide which rows are held out, as they were written before there were costs and weights."""
+    found = {"target": config.target, **config.section("columns", "problem")}
+    found["problem"] = {**found["problem"], "costs": None}
+    del found["problem"]["class_weights"]
+    return found
 
 
 def _describe(problem: Problem) -> dict[str, Any]:
@@ -75,6 +82,20 @@ def _describe(problem: Problem) -> dict[str, Any]:
         "features": len(problem.features()),
         "roles": dg.MetadataValue.md("\n".join(["| column | role | why |", "|-|-|-|", *roles])),
         **({"positive_label": problem.positive_label} if problem.positive_label else {}),
+        **({"costs": dg.MetadataValue.md(_cost_table(problem))} if problem.costs else {}),
+        **(
+            {"class_weights": dict(zip(problem.classes, problem.class_weights, strict=True))}
+            if problem.class_weights
+            else {}
+        ),
         **({"leaks": dg.MetadataValue.md("\n".join(["| column | probe | why |", "|-|-|-|", *leaks]))} if leaks else {}),
         **({"findings": findings_table(problem.findings)} if problem.findings else {}),
     }
+
+
+def _cost_table(problem: Problem) -> str:
+    """The costs, true classes down and predicted ones across, of the first twelve classes."""
+    classes = problem.classes[:12]
+    rows = [f"| {label} | " + " | ".join(f"{cost:g}" for cost in row[:12]) + " |"
+            for label, row in zip(classes, problem.costs, strict=False)]  # fmt: skip
+    return "\n".join([f"| true \\ predicted | {' | '.join(classes)} |", "|-" * (len(classes) + 1) + "|", *rows])

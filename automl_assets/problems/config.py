@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
-from automl_assets.core.config import Section, only_for_now
+from automl_assets.core.config import Section
 
 StatedRole = Literal["numeric", "categorical", "datetime", "text", "id", "constant", "excluded"]
 
@@ -54,7 +54,16 @@ class ProblemConfig(Section):
     holdout_share: float = Field(
         default=0.2, gt=0.0, lt=0.9, description="The share of rows held out, at most 50,000 rows."
     )
-    costs: dict[str, float] | None = None
+    costs: dict[str, float] | dict[str, dict[str, float]] | None = Field(
+        default=None,
+        description="What errors cost, a gain negative: by outcome ({false_positive: 5, false_negative: 100}) or by "
+        "true and predicted label. Labels are then chosen for the least expected cost.",
+    )
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
+        default=None,
+        description="How many times a row of each class counts in a fit, balanced or by label. Probabilities keep "
+        "their meaning: the weights are divided out.",
+    )
 
     @field_validator("positive_label", mode="before")
     @classmethod
@@ -76,7 +85,21 @@ class ProblemConfig(Section):
             raise ValueError(f"{error.message} {error.remedy}") from error
         return self
 
-    @field_validator("costs")
+    @field_validator("costs", "class_weights", mode="before")
     @classmethod
-    def _later(cls, value: Any) -> Any:
-        return only_for_now(value, None, "problem.costs")
+    def _labels_as_text(cls, value: Any) -> Any:
+        from automl_assets.problems.costs import with_label_texts
+
+        return with_label_texts(value)
+
+    @model_validator(mode="after")
+    def _sensible_costs(self) -> "ProblemConfig":
+        from automl_assets.problems.costs import why_no_costs
+
+        if self.kind == "regression" and (self.costs is not None or self.class_weights is not None):
+            named = "costs" if self.costs is not None else "class_weights"
+            raise ValueError(f"problem.{named} are for classes, and a regression predicts a number; leave them out.")
+        why_not = why_no_costs(self.costs) if self.costs is not None else None
+        if why_not:
+            raise ValueError(f"problem.costs: {why_not}")
+        return self

@@ -8,6 +8,7 @@ from automl_assets.core.values import CheckOutcome, Finding, HoldoutRule, Leak, 
 from automl_assets.learn.score import metric_named
 from automl_assets.learn.split import in_holdout
 from automl_assets.problems.config import ColumnsConfig, ProblemConfig
+from automl_assets.problems.costs import cost_matrix, weights_of_classes
 from automl_assets.problems.holdout import draw_holdout
 from automl_assets.problems.leaks import duplicates_across, find_leaks
 from automl_assets.problems.roles import assign_roles, id_columns
@@ -39,7 +40,7 @@ def detect_problem(
 
     Raises:
         SchemaError: the table lacks a column that the configuration names.
-        TargetError: nothing can be learnt from the target.
+        TargetError: nothing can be learnt from the target, or costs or weights don't fit its classes.
         UnknownNameError: there is no such kind, or no such metric for it.
     """
     require_columns(tuple(dataset.schema.names), {target: "target", **columns.named()}, where=name)
@@ -49,6 +50,7 @@ def detect_problem(
     classes = order_classes(
         kind.classes(usable_facts), config.positive_label if kind_name == "binary" else None, target
     )
+    costs = cost_matrix(config.costs, classes, where=target)
     y, usable = encode_target(read(dataset, [target]).column(0), classes)
     ids = id_columns(dataset, target=target, columns=columns)
     rule = kept_rule
@@ -90,6 +92,8 @@ def detect_problem(
         train_rows=int(train.sum()),
         holdout_rows=int(held.sum()),
         dropped_classes=rare,
+        costs=costs,
+        class_weights=weights_of_classes(config.class_weights, y[train], classes, where=target),
         leaks=tuple(leaks),
         findings=tuple(_findings(facts, rare)),
         checks=tuple(_checks(int(train.sum()), int(held.sum()), features, leaks)),

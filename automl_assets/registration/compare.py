@@ -34,10 +34,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class Answer:
-    """A version's predictions of some rows, and its median milliseconds for one."""
+    """A version's predictions of some rows, what the metric judges of them, and its median milliseconds for one."""
 
     predicted: "np.ndarray"
     row_ms: float | None = None
+    seen: "np.ndarray | None" = None
+
+    def judged(self) -> "np.ndarray":
+        """The labels that its own decision makes where the metric judges labels, else the predictions."""
+        return self.predicted if self.seen is None else self.seen
 
 
 def why_not_comparable(new: ModelCard, old: ModelCard) -> str | None:
@@ -99,12 +104,16 @@ def _ask(
             "kind": card.kind,
             "classes": list(card.classes),
             "threads": 1,
+            "metric": card.metric,
         },
         deadline_seconds=PREDICT_SECONDS,
         memory_mb=memory_mb,
     )
     answer = outcome.value_or_raise(f"Scoring the shared rows with version {contender.version}")
-    return Answer(np.load(out, allow_pickle=False), answer["row_ms"]) if answer["fits"] else None
+    if not answer["fits"]:
+        return None
+    seen = np.load(out.with_suffix(".seen.npy"), allow_pickle=False)
+    return Answer(np.load(out, allow_pickle=False), answer["row_ms"], seen)
 
 
 def compare_models(
@@ -131,7 +140,7 @@ def compare_models(
     challenger = predict("challenger")
     if challenger is None:
         return Comparison(champion_version, len(y), None, challenger_fits_schema=False)
-    measure, new, old = metric_named(metric), challenger.predicted, champion.predicted
+    measure, new, old = metric_named(metric), challenger.judged(), champion.judged()
     timed = challenger.row_ms is not None and champion.row_ms is not None
     return Comparison(
         champion_version,
@@ -139,7 +148,7 @@ def compare_models(
         paired_gain(measure, y, new, old, seed=seed),
         scores=Sides(measure(y, new), measure(y, old)),
         slices=slice_gains(measure, y, new, old, groups or {}, seed=seed),
-        calibration=calibration_loss(y, new, old, seed=seed) if new.ndim == 2 else None,
+        calibration=calibration_loss(y, challenger.predicted, champion.predicted, seed=seed) if new.ndim == 2 else None,
         row_ms=Sides(challenger.row_ms or 0.0, champion.row_ms or 0.0) if timed else None,
     )
 

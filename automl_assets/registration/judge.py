@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_assets.core.errors import ConfigError
 from automl_assets.core.memory import BatchSize
 from automl_assets.core.tables import iterate, open_files, read_arrow
+from automl_assets.learn.score import metric_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +21,20 @@ TIMING_SECONDS = 1.0
 
 
 def predict_rows(
-    model: str, digest: str | None, table: str, out: str, *, kind: str, classes: list[str], threads: int
+    model: str,
+    digest: str | None,
+    table: str,
+    out: str,
+    *,
+    kind: str,
+    classes: list[str],
+    threads: int,
+    metric: str | None = None,
 ) -> dict[str, Any]:
     """Predict an Arrow file of raw rows into `out` (npy), probabilities in the order of `classes`.
+
+    Beside it, with the suffix ``.seen.npy``, lies what `metric` judges: the same, or the labels that the model's own
+    decision makes of it as probabilities of 0 and 1; the same where no metric is named.
 
     Returns:
         ``{"fits": False, "why": …}`` where the model can't score such rows, else ``{"fits": True, "row_ms": …}``, the
@@ -31,12 +44,18 @@ def predict_rows(
 
     from automl_assets.training.model import Model
 
-    loaded = Model.load(Path(model), digest=digest)
     rows = read_arrow(Path(table))
+    try:
+        loaded = Model.load(Path(model), digest=digest)
+    except ConfigError as error:  # code that it needs is gone, or has changed
+        return {"fits": False, "why": error.message}
     why_not = _why_not(loaded, rows.column_names, kind)
     if why_not:
         return {"fits": False, "why": why_not}
-    np.save(out, _aligned(loaded.predict(rows, threads=threads), loaded.card.classes, classes))
+    predicted = loaded.predict(rows, threads=threads)
+    seen = predicted if metric is None else loaded.card.decision.seen_by(metric_named(metric), predicted)
+    np.save(out, _aligned(predicted, loaded.card.classes, classes))
+    np.save(Path(out).with_suffix(".seen.npy"), _aligned(seen, loaded.card.classes, classes))
     return {"fits": True, "row_ms": _row_ms(loaded, rows, threads)}
 
 
@@ -62,8 +81,11 @@ def predict_batch(
 
     from automl_assets.training.model import Model
 
-    loaded = Model.load(Path(model), digest=digest)
     dataset = open_files(tables)
+    try:
+        loaded = Model.load(Path(model), digest=digest)
+    except ConfigError as error:
+        return {"fits": False, "why": error.message}
     why_not = _why_not(loaded, dataset.schema.names, kind)
     if why_not:
         return {"fits": False, "why": why_not}

@@ -112,22 +112,22 @@ class Scorer:
         self.unseen.update(self.model.unseen(clean))
         predicted = self.model.predict_clean(clean, threads=self.threads)
         columns = [table.column(name).combine_chunks() for name in self._ids(table.column_names)]
-        columns += self._values(predicted)
+        columns += self._values(clean, predicted)
         columns.append(pa.array([self._prediction_id(row_id) for row_id in self._row_ids(piece)]))
         columns += [pa.array([text] * len(predicted)) for text in (self.version, self.batch)]
         columns.append(pa.array([self.scored_at] * len(predicted), pa.timestamp("us", tz="UTC")))
         arrays = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-    def _values(self, predicted: "np.ndarray") -> "list[pa.Array]":
+    def _values(self, clean: "pa.Table", predicted: "np.ndarray") -> "list[pa.Array]":
         import pyarrow as pa
 
         card = self.model.card
         if card.classes:
             labels = pa.array(self.model.labels(predicted), pa.string())
             return [labels, *(pa.array(predicted[:, k]) for k in range(len(card.classes)))]
-        half = card.residual_quantile or 0.0
-        return [pa.array(predicted), pa.array(predicted - half), pa.array(predicted + half)]
+        lower, upper = self.model.interval_clean(clean, predicted, threads=self.threads)
+        return [pa.array(predicted), pa.array(lower), pa.array(upper)]
 
     def _row_ids(self, piece: "pa.RecordBatch") -> list[str]:
         """The id columns' values, else a hash of the row; a repeated one gets its occurrence's number."""

@@ -1,140 +1,123 @@
-"""Calibration of probabilities, cross-fitted, and kept only when the out-of-fold log-loss falls.
+"""Which calibration, if any: judged out of fold, each row by one that was fitted on the other folds.
 
-Binary: Platt's sigmoid on the log-odds (Platt 1999). Several classes: one temperature (Guo et al. 2017).
+From the most rigid to the most flexible, each must beat the one before by more than a standard error of the rows'
+paired differences in log-loss:
+
+    binary         none, sigmoid (from 200 rows), isotonic (from 3,000 rows: with fewer it fits the noise)
+    several        none, temperature (from 200 rows), vector (from 500 rows: it has a parameter a class)
+
+No ranking is lost for a calibration: those of two classes rise strictly, and those of several are refused where the
+study's own metric gets worse.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from automl_assets.learn.score import METRICS
+from automl_assets.learn.score import METRICS, Metric
+from automl_assets.training.calibration import UNCALIBRATED, Calibration
+from automl_assets.training.calibration_fits import fit_isotonic, fit_sigmoid, fit_temperature, fit_vector
 
 if TYPE_CHECKING:
     import numpy as np
 
-LEAST_ROWS = 200
+LEAST_ROWS, LEAST_ROWS_ISOTONIC, LEAST_ROWS_VECTOR = 200, 3_000, 500
 LEAST_GAIN = 1e-4
-NEWTON_STEPS = 50
+MOST_LOSS_OF_METRIC = 1e-4
+BINS = 15
+
+Fit = Callable[["np.ndarray", "np.ndarray", "np.ndarray"], Calibration]
+BINARY: tuple[tuple[int, Fit], ...] = ((LEAST_ROWS, fit_sigmoid), (LEAST_ROWS_ISOTONIC, fit_isotonic))
+SEVERAL: tuple[tuple[int, Fit], ...] = ((LEAST_ROWS, fit_temperature), (LEAST_ROWS_VECTOR, fit_vector))
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """`slope` and `intercept` on the log-odds; for several classes `slope` is the inverse temperature."""
+class Calibrated:
+    """The calibration of all rows, and what it does to rows that it has not seen.
 
-    method: Literal["none", "sigmoid", "temperature"] = "none"
-    slope: float = 1.0
-    intercept: float = 0.0
+    crossed: each row by a calibration that was fitted on the other folds, shape (rows, classes). error_before and
+    error_after: the expected calibration error of the stated and of the crossed probabilities, between 0 and 1.
+    """
 
-    def apply(self, probabilities: "np.ndarray") -> "np.ndarray":
-        """Calibrated probabilities of the same shape."""
-        import numpy as np
-
-        if self.method == "none":
-            return probabilities
-        logs = np.log(np.clip(probabilities, 1e-12, 1.0))
-        if self.method == "temperature":
-            return _softmax(self.slope * logs)
-        positive = _logistic(self.slope * (logs[:, 1] - logs[:, 0]) + self.intercept)
-        return np.column_stack([1 - positive, positive])
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything needed to rebuild it."""
-        return {"method": self.method, "slope": self.slope, "intercept": self.intercept}
+    calibration: Calibration
+    crossed: "np.ndarray"
+    error_before: float
+    error_after: float
 
 
 def calibrate(
-    y: "np.ndarray", probabilities: "np.ndarray", folds: "np.ndarray", weight: "np.ndarray | None" = None
-) -> Calibration:
-    """The calibration that lowers the out-of-fold log-loss, or none.
+    y: "np.ndarray",
+    probabilities: "np.ndarray",
+    folds: "np.ndarray",
+    weight: "np.ndarray | None" = None,
+    metric: Metric | None = None,
+) -> Calibrated:
+    """The calibration that lowers the out-of-fold log-loss beyond noise, or none.
 
     Args:
         probabilities: out-of-fold, shape (rows, classes).
-        folds: each row's fold; a row is judged by a calibration that was fitted on the other folds.
+        folds: each row's fold; a single one is split in two.
+        metric: the study's, which no calibration may worsen.
     """
     import numpy as np
 
     weight = np.ones(len(y)) if weight is None else weight
-    names = np.unique(folds)
-    if len(y) < LEAST_ROWS:
-        return Calibration()
-    if len(names) < 2:
+    if len(np.unique(folds)) < 2:
         folds = np.arange(len(y)) % 2
-        names = np.unique(folds)
+    before = calibration_error(y, probabilities, weight)
+    chosen, crossed = None, probabilities
+    for least, fit in BINARY if probabilities.shape[1] == 2 else SEVERAL:
+        if len(y) < least:
+            continue
+        tried = _crossed(fit, y, probabilities, folds, weight)
+        if _is_better(y, tried, crossed, weight) and not _costs(metric, y, tried, probabilities, weight):
+            chosen, crossed = fit, tried
+    if chosen is None:
+        return Calibrated(UNCALIBRATED, probabilities, before, before)
+    return Calibrated(chosen(y, probabilities, weight), crossed, before, calibration_error(y, crossed, weight))
+
+
+def _crossed(
+    fit: Fit, y: "np.ndarray", probabilities: "np.ndarray", folds: "np.ndarray", weight: "np.ndarray"
+) -> "np.ndarray":
+    import numpy as np
+
     crossed = np.empty_like(probabilities, dtype=float)
-    for name in names:
+    for name in np.unique(folds):
         inside = folds == name
-        crossed[inside] = _fit(y[~inside], probabilities[~inside], weight[~inside]).apply(probabilities[inside])
-    log_loss = METRICS["log_loss"]
-    if log_loss(y, crossed, weight) < log_loss(y, probabilities, weight) - LEAST_GAIN:
-        return _fit(y, probabilities, weight)
-    return Calibration()
+        crossed[inside] = fit(y[~inside], probabilities[~inside], weight[~inside]).apply(probabilities[inside])
+    return crossed
 
 
-def _fit(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray") -> Calibration:
-    if probabilities.shape[1] == 2:
-        return _sigmoid(y, probabilities, weight)
-    return _temperature(y, probabilities, weight)
+def _is_better(y: "np.ndarray", new: "np.ndarray", old: "np.ndarray", weight: "np.ndarray") -> bool:
+    """Whether the log-loss falls by more than a standard error of the paired differences."""
+    rows = METRICS["log_loss"].rows
+    assert rows is not None
+    gains = rows(y, old) - rows(y, new)
+    mean = (weight @ gains) / weight.sum()
+    error = ((weight**2) @ (gains - mean) ** 2) ** 0.5 / weight.sum()
+    return bool(mean > max(LEAST_GAIN, error))
 
 
-def _sigmoid(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray") -> Calibration:
-    """Logistic regression on the log-odds by Newton's method, with Platt's smoothed targets.
+def _costs(metric: Metric | None, y: "np.ndarray", new: "np.ndarray", old: "np.ndarray", weight: "np.ndarray") -> bool:
+    """Whether the study's metric pays for it. Ranks of two classes stay, and their labels follow from a threshold."""
+    if metric is None or (new.shape[1] == 2 and (metric.rows is None or metric.of_labels)):
+        return False
+    return metric.loss(metric(y, new, weight)) > metric.loss(metric(y, old, weight)) + MOST_LOSS_OF_METRIC
 
-    A step is halved until the loss falls: from saturated probabilities a whole one leads anywhere.
+
+def calibration_error(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray | None" = None) -> float:
+    """The expected calibration error, between 0 and 1: stated against found, in 15 bins of equally many rows.
+
+    Of the positive class of two, of the predicted one of several (Naeini, Cooper & Hauskrecht 2015; bins of equal
+    size after Nguyen & O'Connor 2015).
     """
     import numpy as np
 
-    logs = np.log(np.clip(probabilities, 1e-12, 1.0))
-    odds = logs[:, 1] - logs[:, 0]
-    positives, negatives = weight[y == 1].sum(), weight[y == 0].sum()
-    target = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    design = np.column_stack([odds, np.ones_like(odds)])
-    beta = np.array([1.0, 0.0])
-
-    def loss(beta: "np.ndarray") -> float:
-        return float(weight @ (np.logaddexp(0.0, design @ beta) - target * (design @ beta)))
-
-    for _ in range(NEWTON_STEPS):
-        p = _logistic(design @ beta)
-        gradient = design.T @ (weight * (p - target))
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        while loss(beta - step) > loss(beta) and abs(step).max() >= 1e-8:
-            step = step / 2
-        beta = beta - step
-        if abs(step).max() < 1e-8:
-            break
-    if not np.isfinite(beta).all() or beta[0] <= 0:
-        return Calibration()
-    return Calibration("sigmoid", float(beta[0]), float(beta[1]))
-
-
-def _temperature(y: "np.ndarray", probabilities: "np.ndarray", weight: "np.ndarray") -> Calibration:
-    """The inverse temperature of least log-loss, by golden-section search on its logarithm."""
-    import numpy as np
-
-    logs = np.log(np.clip(probabilities, 1e-12, 1.0))
-    rows = np.arange(len(y))
-
-    def loss(log_slope: float) -> float:
-        chosen = _softmax(np.exp(log_slope) * logs)[rows, y.astype(int)]
-        return float(-(weight * np.log(np.clip(chosen, 1e-15, 1))).sum() / weight.sum())
-
-    low, high = np.log(0.1), np.log(10.0)
-    golden = (5**0.5 - 1) / 2
-    for _ in range(40):
-        a, b = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, b) if loss(a) < loss(b) else (a, high)
-    return Calibration("temperature", float(np.exp((low + high) / 2)))
-
-
-def _logistic(odds: "np.ndarray") -> "np.ndarray":
-    """The logistic function, without overflow at either end."""
-    import numpy as np
-
-    return np.exp(-np.logaddexp(0.0, -odds))
-
-
-def _softmax(logs: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-
-    exponents = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
+    weight = np.ones(len(y)) if weight is None else weight
+    binary = probabilities.shape[1] == 2
+    stated = probabilities[:, 1] if binary else probabilities.max(axis=1)
+    found = y == 1 if binary else probabilities.argmax(axis=1) == y
+    gaps = (weight * (stated - found))[np.argsort(stated, kind="stable")]
+    starts = np.unique(np.linspace(0, len(y), min(BINS, len(y)), endpoint=False).astype(int))
+    return float(abs(np.add.reduceat(gaps, starts)).sum() / weight.sum())
