@@ -47,6 +47,11 @@ class TableStore(dg.ConfigurableResource):
         """What the paths of trained models are relative to."""
         return self.root / "models"
 
+    @property
+    def memory_file(self) -> Path:
+        """What fits of each family needed on this installation."""
+        return self.root / "studies" / "memory.json"
+
     def study_folder(self, key: str) -> Path:
         """The folder of one study."""
         return self.root / "studies" / key

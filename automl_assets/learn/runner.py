@@ -123,7 +123,8 @@ class Runner:
             if self._log is not None:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 log = self._log.open("ab")
-            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+            path = os.pathsep.join(folder for folder in sys.path if folder)  # what this process finds, its children do
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", "PYTHONPATH": path}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "automl_assets.learn.zygote", *self._packages],
                 stdin=subprocess.PIPE,
@@ -151,7 +152,7 @@ class Runner:
         Args:
             call: ``module:function``.
             deadline_seconds: wall-clock seconds after which the child is killed.
-            memory_mb: MiB of proportional set size above which it is killed.
+            memory_mb: MiB of its own, shared with no other process, above which it is killed.
             spawn: start a fresh interpreter instead of a fork, as CUDA wants.
             imports: packages that the zygote imports first, unless it has them: once, not in every child.
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from automl_assets.cleaning.apply import roles_after
 from automl_assets.core.values import CleanTable, Member, Study, TrainedModel
 from automl_assets.pipeline import PipelineConfig
+from automl_assets.training.facts import model_facts
 from automl_assets.training.steps import TRAINED_MODEL
-from automl_assets.training.train import ModelFacts, train_model
+from automl_assets.training.train import train_model
 from automl_assets.tuning.trial_store import TrialStore
 from resources.fit_runner import FitRunner
 from resources.steps import Steps, inputs_of, step_asset
@@ -45,29 +45,13 @@ def build(config: PipelineConfig) -> list[dg.AssetsDefinition]:
                 seconds=config.tuning.time_budget_seconds - tuning_study.seconds,
                 memory_mb=steps.memory.fit_mb(),
                 prefer=config.tuning.prefer,
+                ensemble=config.tuning.ensemble,
+                deterministic=config.tuning.deterministic,
             ),
             _describe,
         )
 
     return [trained_model]
-
-
-def model_facts(pipeline: str, clean: CleanTable) -> ModelFacts:
-    """What the model must know: the columns it reads and their types, its plan, its holdout rule and its window."""
-    problem, window = clean.problem, clean.window
-    return ModelFacts(
-        pipeline=pipeline,
-        kind=problem.kind,
-        target=problem.target,
-        classes=problem.classes,
-        roles=roles_after(clean.plan, problem.feature_roles()),
-        columns=tuple(column for column in window.columns if column.name in problem.features()),
-        plan=clean.plan,
-        holdout=problem.holdout,
-        window=tuple(batch.raw_digest or batch.table.digest for batch in window.batches),
-        id_columns=problem.columns_with("id"),
-        reference=clean.table.path,
-    )
 
 
 def leaderboard_table(members: tuple[Member, ...]) -> dg.MetadataValue:
@@ -81,11 +65,21 @@ def leaderboard_table(members: tuple[Member, ...]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join([*header, *rows]))
 
 
+def _of_labels(model: TrainedModel) -> dict[str, Any]:
+    """The expected calibration error with and without the calibration, and how labels follow; nothing for numbers."""
+    if model.calibration_error is None:
+        return {}
+    before, after = model.calibration_error
+    return {"calibration_error_before": before, "calibration_error": after, "decision": model.decision}
+
+
 def _describe(model: TrainedModel) -> dict[str, Any]:
     return {
         f"out_of_fold_{model.metric}": model.score,
         "members": len(model.members),
         "calibration": model.calibration,
+        **_of_labels(model),
+        **({"interval": model.interval} if model.interval else {}),
         "size_mb": model.size_mb,
         "training_seconds": model.seconds,
         "leaderboard": leaderboard_table(model.leaderboard),

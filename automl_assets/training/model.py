@@ -3,13 +3,14 @@
     model.json            what it predicts from what, the plan, the weights, the calibration
     members/<i>/fold_<k>/ encoder.json, model/ (XGBoost ubj, LightGBM txt, skops, npz)
     losses/               for numbers: how wrong it will be on a row (training/losses.py)
+    intervals/            for numbers: how wide a row's interval is, where widths differ (training/intervals.py)
     checksums.json        the SHA-256 of every other file
 
 Nothing in it is a pickle. `load` compares every checksum before it opens a file.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +23,13 @@ from automl_assets.core.tables import arrow_type, column_type
 from automl_assets.core.values import CleaningPlan, Column, HoldoutRule
 from automl_assets.ingestion.infer import NUMBER, parse_datetimes
 from automl_assets.learn.families import Family, registry
+from automl_assets.learn.families.stack import INPUTS, with_predictions
 from automl_assets.learn.features import Encoder, Rows
 from automl_assets.learn.features.columns import CategoricalEncoder
-from automl_assets.training.calibrate import Calibration
+from automl_assets.training.calibration import Calibration
+from automl_assets.training.intervals import IntervalModel
+from automl_assets.training.threshold import ARGMAX, Decision
+from automl_assets.tuning.fold_fit import trusted_of, unweighted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +44,9 @@ CHECKSUMS_FILE = "checksums.json"
 class ModelCard:
     """The JSON part of a model: everything but the estimators.
 
+    recipe: the features' recipe; of its transformers alone, the members' encoders may import code.
     prior: the classes' shares in training; `prior_share` of it is mixed into each probability, so that none is 0.
+    class_weights: how many times a row of each class counted in the fits, none where once; it is divided out.
     """
 
     pipeline: str
@@ -59,6 +66,9 @@ class ModelCard:
     reference: str = ""
     prior: tuple[float, ...] = ()
     prior_share: float = 0.0
+    decision: Decision = ARGMAX
+    class_weights: tuple[float, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
@@ -79,6 +89,9 @@ class ModelCard:
             "reference": self.reference,
             "prior": list(self.prior),
             "prior_share": self.prior_share,
+            "decision": self.decision.to_json(),
+            "class_weights": list(self.class_weights),
+            "recipe": dict(self.recipe),
             "versions": dict(self.versions),
         }
 
@@ -95,11 +108,14 @@ class ModelCard:
             holdout=HoldoutRule.model_validate(document["holdout"]),
             window=tuple(document["window"]),
             members=tuple(document["members"]),
-            calibration=Calibration(**document["calibration"]),
+            calibration=Calibration.from_json(document["calibration"]),
             residual_quantile=document["residual_quantile"],
             id_columns=tuple(document["id_columns"]),
             prior=tuple(document["prior"]),
             prior_share=document["prior_share"],
+            decision=Decision.from_json(document["decision"]) if "decision" in document else ARGMAX,
+            class_weights=tuple(document.get("class_weights", ())),
+            recipe=document.get("recipe", {}),
             format_version=document["format_version"],
         )
 
@@ -131,12 +147,27 @@ class FoldModel:
     estimator: Family
 
     @classmethod
-    def load(cls, folder: Path, family: str, encoders: "dict[str, Encoder] | None" = None) -> Self:
-        """Read a fold's folder. Folds with the same encoder share one of `encoders`, so that a row is encoded once."""
+    def load(
+        cls,
+        folder: Path,
+        family: str,
+        encoders: "dict[str, Encoder] | None" = None,
+        *,
+        trusted: Sequence[str] = (),
+    ) -> Self:
+        """Read a fold's folder. Folds with the same encoder share one of `encoders`, so that a row is encoded once.
+
+        Args:
+            trusted: the import paths of the recipe's own transformers; no other code is imported.
+
+        Raises:
+            ConfigError: a transformer can't be imported, or has changed since the training.
+            StorageError: the encoder names one that is not trusted.
+        """
         text = (folder / "encoder.json").read_text()
         encoders = {} if encoders is None else encoders
         if text not in encoders:
-            encoders[text] = Encoder.from_json(json.loads(text))
+            encoders[text] = Encoder.from_json(json.loads(text), trusted=trusted)
         return cls(encoders[text], registry.get(family).load(folder / "model"))
 
 
@@ -151,9 +182,12 @@ class Columns:
 class Model:
     """A loaded model. `predict` takes raw tables: the plan, the features and the calibration are part of it."""
 
-    def __init__(self, card: ModelCard, members: Sequence[tuple[float, Sequence[FoldModel]]]):
+    def __init__(
+        self, card: ModelCard, members: Sequence[tuple[float, Sequence[FoldModel]]], folder: Path | None = None
+    ):
         self.card = card
         self._members = members
+        self._folder = folder
 
     @classmethod
     def load(cls, folder: Path, *, digest: str | None = None) -> Self:
@@ -161,18 +195,23 @@ class Model:
 
         Raises:
             StorageError: a file is missing, changed, or of a newer format.
+            ConfigError: a transformer of its recipe can't be imported, or has changed since the training.
         """
         verify(folder, digest)
         card = ModelCard.read(folder)
         encoders: dict[str, Encoder] = {}
+        trusted = trusted_of({"recipe": card.recipe})
         members = [
             (
                 member["weight"],
-                [FoldModel.load(folder / path, member["family"], encoders) for path in member["folders"]],
+                [
+                    FoldModel.load(folder / path, member["family"], encoders, trusted=trusted)
+                    for path in member["folders"]
+                ],
             )
             for member in card.members
         ]
-        return cls(card, members)
+        return cls(card, members, folder)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -221,32 +260,69 @@ class Model:
         """Probabilities (rows, classes), the positive class last, or values (rows,), from an already clean table."""
         import numpy as np
 
-        encoded = self.encoded(clean)
-        parts = [
-            weight / len(folds) * fold.estimator.predict(encoded[id(fold.encoder)], threads=threads)
-            for weight, folds in self._members
-            for fold in folds
-        ]
-        total = np.sum(parts, axis=0)
+        total = np.sum([weight * part for weight, part in self._weighed_parts(clean, threads) if weight], axis=0)
         if not self.card.classes:
             return total
-        total = total / total.sum(axis=1, keepdims=True)
-        if self.card.prior:
-            share = self.card.prior_share
-            total = (1 - share) * total + share * np.asarray(self.card.prior)
-        return self.card.calibration.apply(total)
+        return self.card.calibration.apply(self._smoothed(total / total.sum(axis=1, keepdims=True)))
+
+    def _weighed_parts(self, clean: "pa.Table", threads: int) -> "Iterator[tuple[float, np.ndarray]]":
+        """Each member's weight and the mean of its fold models; a stack layer after the members that it learns from."""
+        import numpy as np
+
+        encoded, found = self.encoded(clean), dict[str, np.ndarray]()
+        described = zip(self.card.members, self._members, strict=True)
+        for member, (weight, folds) in sorted(described, key=lambda one: len(one[0].get(INPUTS, ()))):
+            below = [self._smoothed(found[name]) for name in member.get(INPUTS, ())]
+            parts = [fold.estimator.predict(_with(encoded[id(fold.encoder)], below), threads=threads) for fold in folds]
+            found[member["name"]] = unweighted(np.mean(parts, axis=0), self.card.class_weights)
+            yield weight, found[member["name"]]
+
+    def _smoothed(self, probabilities: "np.ndarray") -> "np.ndarray":
+        """Probabilities mixed with one row's worth of the training prior; values unchanged."""
+        import numpy as np
+
+        if not self.card.prior:
+            return probabilities
+        share = self.card.prior_share
+        return (1 - share) * probabilities + share * np.asarray(self.card.prior)
 
     def predict(self, table: "pa.Table", *, threads: int = 1) -> "np.ndarray":
         """The same from a raw table."""
         return self.predict_clean(self.clean(table), threads=threads)
 
+    def chosen(self, predicted: "np.ndarray") -> "np.ndarray":
+        """The class index a row that the model's decision makes of its probabilities (see `training.threshold`)."""
+        return self.card.decision.chosen(predicted)
+
     def labels(self, predicted: "np.ndarray") -> "np.ndarray":
-        """The most probable class's label a row; values as they are."""
+        """The label a row that the model's decision makes of its probabilities; values as they are."""
         import numpy as np
 
         if not self.card.classes:
             return predicted
-        return np.array(self.card.classes, dtype=object)[predicted.argmax(axis=1)]
+        return np.array(self.card.classes, dtype=object)[self.chosen(predicted)]
+
+    def interval(self, table: "pa.Table", *, threads: int = 1) -> "tuple[np.ndarray, np.ndarray]":
+        """The lower and upper ends of a 90% prediction interval of each row of a raw table, for numbers."""
+        clean = self.clean(table)
+        return self.interval_clean(clean, self.predict_clean(clean, threads=threads), threads=threads)
+
+    def interval_clean(
+        self, clean: "pa.Table", predicted: "np.ndarray", *, threads: int = 1
+    ) -> "tuple[np.ndarray, np.ndarray]":
+        """The same around the values predicted of clean rows.
+
+        Of rows drawn as the training rows were, nine of ten lie inside on average (see `training.intervals`).
+        """
+        half = self.card.residual_quantile or 0.0
+        if self._interval_model is not None:
+            half = self._interval_model.half_widths(clean, predicted, threads=threads)
+        return predicted - half, predicted + half
+
+    @cached_property
+    def _interval_model(self) -> IntervalModel | None:
+        """Read when the first interval is asked for: predicting alone does not pay for it."""
+        return None if self._folder is None else IntervalModel.load(self._folder)
 
     def unseen(self, clean: "pa.Table") -> dict[str, int]:
         """Rows with a category that no fold's training rows had, by column."""
@@ -267,6 +343,10 @@ class Model:
         return dict(self.card.roles)
 
 
+def _with(matrix: "np.ndarray", below: "Sequence[np.ndarray]") -> "np.ndarray":
+    return with_predictions(matrix, list(below)) if below else matrix
+
+
 def conform(table: "pa.Table", columns: Sequence[Column]) -> "pa.Table":
     """The table with just these columns, in their recorded types; what does not fit a type becomes missing."""
     import pyarrow as pa
@@ -274,8 +354,9 @@ def conform(table: "pa.Table", columns: Sequence[Column]) -> "pa.Table":
     wanted = [arrow_type(column.type) for column in columns]
     if table.column_names == [column.name for column in columns] and table.schema.types == wanted:
         return table
+    present = {name: position for position, name in enumerate(table.column_names)}
     arrays = [
-        _as_type(table.column(column.name), column) if column.name in table.column_names
+        _as_type(table.column(present[column.name]), column) if column.name in present
         else pa.chunked_array([pa.nulls(table.num_rows, arrow_type(column.type))])
         for column in columns
     ]  # fmt: skip

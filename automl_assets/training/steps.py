@@ -6,5 +6,5 @@ TRAINED_MODEL = Step(
     "trained_model",
     inputs=("clean_table", "tuning_study"),
     sections=(),
-    code_version="3",
+    code_version="4",
 )

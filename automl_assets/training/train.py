@@ -1,34 +1,32 @@
-"""From a finished study to a model folder: which configurations, how weighted, how calibrated, at what cost a row."""
+"""From a finished study to a model folder: weighed (`weighing`), calibrated, decided, and written."""
 
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl_assets.core.files import atomic_folder, folder_size
 from automl_assets.core.fingerprint import digest_of
-from automl_assets.core.values import CleaningPlan, Column, HoldoutRule, Member, Study, TrainedModel, Trial
-from automl_assets.learn.families import registry
+from automl_assets.core.values import CleaningPlan, Column, HoldoutRule, Study, TrainedModel
 from automl_assets.learn.runner import Runner
 from automl_assets.learn.score import Metric, metric_named
-from automl_assets.training.calibrate import Calibration, calibrate
-from automl_assets.training.choose import Cost, Prefer, choose, row_ms, size_mb
+from automl_assets.training.calibrate import calibrate
+from automl_assets.training.calibration import UNCALIBRATED, Calibration
+from automl_assets.training.choose import Ensemble, Prefer
+from automl_assets.training.intervals import INTERVALS_FOLDER, conformal_quantile, train_intervals
 from automl_assets.training.losses import LOSSES_FOLDER, train_losses
 from automl_assets.training.model import MODEL_FILE, ModelCard, write_checksums
+from automl_assets.training.threshold import ARGMAX, Decision, choose_decision
+from automl_assets.training.weighing import MOST_FOLDS, Weighed, ensemble_row, weigh
 from automl_assets.tuning.fold_fit import class_prior
+from automl_assets.tuning.stacking import bases_of
 from automl_assets.tuning.trial_store import TrialStore
 
 if TYPE_CHECKING:
     import numpy as np
-
-MOST_CANDIDATES, MOST_FOLDS = 16, 16
-INTERVAL_COVERAGE = 0.9
-MEASURE_SECONDS = 20.0
-
-Measured = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class ModelFacts:
     window: tuple[str, ...]
     id_columns: tuple[str, ...] = ()
     reference: str = ""
+    costs: tuple[tuple[float, ...], ...] = ()
+    class_weights: tuple[float, ...] = ()
 
 
 def train_model(
@@ -59,46 +59,38 @@ def train_model(
     seconds: float,
     memory_mb: float,
     prefer: Prefer = "balanced",
+    ensemble: Ensemble = "auto",
+    deterministic: bool = False,
 ) -> TrainedModel:
     """Choose, weigh, calibrate and write the model into ``root/folder/<digest>``.
+
+    Its score is a nested estimate: weights, calibration and decision were found without the fold of the row that is
+    judged; only which configurations there are to weigh was found with it.
 
     Args:
         seconds: what is left of the budget; measuring each candidate's row latency stops then.
         prefer: how much a row may cost.
+        ensemble: how the candidates become one model.
+        deterministic: let nothing that was measured decide.
     """
     begun = time.monotonic()
     metric = metric_named(study.metric)
-    y, folds, weight = store.labels()
-    judged = (folds >= 0) & (folds < study.folds)
-    candidates = _candidates(study, store, metric)
-    predictions = [store.predicted(trial.id, study.folds) for trial in candidates]
-    rows_weight = None if weight is None else weight[judged]
-    measured = _measure(store, candidates, runner, seconds, memory_mb)
-    costs = [_cost(store, trial, m) for trial, m in zip(candidates, measured, strict=True)]
-    choice = choose(metric, y[judged], predictions, costs, prefer, weight=rows_weight)
-    weights = choice.weights
-    blended = sum(w * p.astype(float) for w, p in zip(weights, predictions, strict=True))
-    assert not isinstance(blended, int)
-    calibration = calibrate(y[judged], blended, folds[judged], rows_weight) if facts.classes else Calibration()
-    blended = calibration.apply(blended)
-    losses: dict[str, bytes] = {}
+    found = weigh(
+        store, study, metric, runner, seconds=seconds, memory_mb=memory_mb, prefer=prefer, ensemble=ensemble,
+        deterministic=deterministic,
+    )  # fmt: skip
+    nested = found.choice.nested
+    decided = _decide(metric, facts, found.y, nested, found.folds, found.weight)
+    extra: dict[str, bytes] = {}
     if not facts.classes and facts.holdout.share:
-        losses = train_losses(store, metric.name, blended, judged, runner, memory_mb=memory_mb)
-    scores = [metric(y[judged], p.astype(float), rows_weight) for p in predictions]
-    leaderboard = [
-        _member(trial, float(w), score, cost.with_folds(n), m)
-        for trial, w, score, cost, n, m in zip(candidates, weights, scores, costs, choice.folds, measured, strict=True)
-    ]
-    members = tuple(member for member in leaderboard if member.weight > 0)
-    score = metric(y[judged], blended, rows_weight)
-    prior, share = class_prior(y[judged], len(facts.classes))
-    kept = {trial.id: n for trial, n in zip(candidates, choice.folds, strict=True)}
-    bags = {member.name: store.models(member.name, MOST_FOLDS)[: kept[member.name]] for member in members}
-    card = _card(facts, study, members, bags, calibration, _residual_quantile(facts, y[judged], blended))
-    card = replace(card, prior=tuple(prior.tolist()), prior_share=share)
-    name, digest, size = _write(store, study, members, card, losses, root / folder)
-    chosen = [cost.with_folds(n) for cost, n, w in zip(costs, choice.folds, weights, strict=True) if w > 0]
-    leaderboard.append(_ensemble_row(members, score, size, row_ms(chosen)))
+        extra = _about_errors(store, metric, nested, found.judged, runner, memory_mb)
+    card = _card(facts, study, _described(store, found), decided, _residual_quantile(facts, found.y, nested))
+    prior, share = class_prior(found.y, len(facts.classes))
+    card = replace(card, prior=tuple(prior.tolist()), prior_share=share, recipe=store.settings().get("recipe", {}))
+    name, digest, size = _write(store, study, card, extra, root / folder)
+    score = metric(found.y, decided.judged, found.weight)
+    members = tuple(member for member in found.leaderboard if member.weight > 0)
+    leaderboard = [*found.leaderboard, ensemble_row(members, score, size, found.milliseconds)]
     return TrainedModel(
         path=f"{folder}/{name}",
         digest=digest,
@@ -107,113 +99,98 @@ def train_model(
         score=score,
         members=members,
         leaderboard=tuple(sorted(leaderboard, key=lambda member: metric.loss(member.score))),
-        calibration=calibration.method,
+        calibration=card.calibration.method,
         seconds=round(time.monotonic() - begun, 3),
+        calibration_error=decided.errors,
+        decision=card.decision.told(facts.classes) if facts.classes else "",
+        interval=_interval(facts, extra),
     )
 
 
-def _candidates(study: Study, store: TrialStore, metric: Metric) -> list[Trial]:
-    """The complete trials whose models are there, best first."""
-    able = [
-        t
-        for t in study.trials
-        if t.folds >= study.folds and t.score is not None and store.has_models(t.id, study.folds)
-    ]
-    return sorted(able, key=lambda trial: metric.loss(trial.score or 0.0))[:MOST_CANDIDATES]
+@dataclass(frozen=True)
+class _Decided:
+    """What becomes of the blend: its calibration, its decision, and out-of-fold predictions as the metric judges them.
 
-
-def _measure(
-    store: TrialStore, trials: Sequence[Trial], runner: Runner, seconds: float, memory_mb: float
-) -> list[Measured]:
-    """Each trial's milliseconds to encode and to predict one row, and rows a second; zeros where time ran out."""
-    left = min(MEASURE_SECONDS, max(0.5, seconds))
-    arguments = {
-        "study": str(store.folder),
-        "folders": [str(store.fold_folder(trial.id, 0)) for trial in trials],
-        "families": [t.family for t in trials],
-        "seconds": left,
-    }
-    outcome = runner.run(
-        "automl_assets.training.measure:measure_latency",
-        arguments,
-        deadline_seconds=left + 2.0,
-        memory_mb=memory_mb,
-    )
-    found: list[Measured] = [tuple(one) for one in outcome.value] if outcome.kind == "ok" else []
-    return found + [(0.0, 0.0, 0.0)] * (len(trials) - len(found))
-
-
-def _cost(store: TrialStore, trial: Trial, measured: Measured) -> Cost:
-    found = (store.result(trial.id, fold) for fold in store.models(trial.id, MOST_FOLDS))
-    sizes = tuple(result.size_mb for result in found if result is not None)
-    encode_ms, estimator_ms, _ = measured
-    return Cost(registry.get(trial.family).view, estimator_ms, encode_ms, sizes)
-
-
-def _member(trial: Trial, weight: float, score: float, cost: Cost, measured: Measured) -> Member:
-    """A leaderboard row. A bag of folds costs a row its folds' latency each.
-
-    Its score is over the rows of all folds together, as the ensemble's is: a mean of folds would not compare with it.
+    errors: the expected calibration error before and after, out of fold; None for numbers.
     """
-    return Member(
-        name=trial.id,
-        family=trial.family,
-        weight=weight,
-        score=score if score == score else trial.score or 0.0,
-        fit_seconds=trial.fit_seconds,
-        row_ms=round(row_ms([cost]), 3),
-        rows_per_second=round(measured[2] / max(1, cost.folds), 1),
-        memory_mb=trial.memory_mb,
-        size_mb=round(size_mb([cost]), 3),
-    )
+
+    judged: "np.ndarray"
+    calibration: Calibration = UNCALIBRATED
+    decision: Decision = ARGMAX
+    errors: tuple[float, float] | None = None
 
 
-def _ensemble_row(members: Sequence[Member], score: float, size: float, milliseconds: float) -> Member:
-    slowest = [1 / member.rows_per_second for member in members if member.rows_per_second]
-    return Member(
-        name="ensemble",
-        family="ensemble",
-        weight=1.0,
-        score=score,
-        fit_seconds=round(sum(member.fit_seconds for member in members), 3),
-        row_ms=round(milliseconds, 3),
-        rows_per_second=round(1 / sum(slowest), 1) if slowest else 0.0,
-        memory_mb=max((member.memory_mb for member in members), default=0.0),
-        size_mb=round(size, 3),
-    )
+def _decide(
+    metric: Metric,
+    facts: ModelFacts,
+    y: "np.ndarray",
+    blended: "np.ndarray",
+    folds: "np.ndarray",
+    weight: "np.ndarray | None",
+) -> _Decided:
+    """Calibrate the out-of-fold blend and choose how labels follow; values stay as they are.
+
+    Where labels are judged, each row's label follows from a calibration and a decision that were made without it.
+    """
+    if not facts.classes:
+        return _Decided(blended)
+    found = calibrate(y, blended, folds, weight, metric)
+    decision, judged = choose_decision(metric, y, found.crossed, folds, weight, costs=facts.costs)
+    if not metric.of_labels:
+        judged = found.crossed
+    errors = (round(found.error_before, 6), round(found.error_after, 6))
+    return _Decided(judged, found.calibration, decision, errors)
+
+
+def _about_errors(
+    store: TrialStore, metric: Metric, predicted: "np.ndarray", judged: "np.ndarray", runner: Runner, memory_mb: float
+) -> dict[str, bytes]:
+    """The files, by their names in the model's folder, of the two models of how wrong a number will be."""
+    losses = train_losses(store, metric.name, predicted, judged, runner, memory_mb=memory_mb)
+    intervals = train_intervals(store, predicted, judged, runner, memory_mb=memory_mb)
+    return {f"{LOSSES_FOLDER}/{name}": data for name, data in losses.items()} | {
+        f"{INTERVALS_FOLDER}/{name}": data for name, data in intervals.items()
+    }
+
+
+def _interval(facts: ModelFacts, files: Mapping[str, bytes]) -> str:
+    if facts.classes:
+        return ""
+    return "adaptive" if any(name.startswith(INTERVALS_FOLDER) for name in files) else "constant"
+
+
+def _described(store: TrialStore, found: Weighed) -> tuple[dict[str, Any], ...]:
+    """The members as the card lists them: a folder a fold model, and the members from whose predictions one is made."""
+    described: list[dict[str, Any]] = []
+    for i, position in enumerate(found.members):
+        trial = found.trials[position]
+        folds = store.models(trial.id, MOST_FOLDS)[: found.choice.folds[position]]
+        one = {
+            "name": trial.id,
+            "family": trial.family,
+            "weight": float(found.choice.weights[position]),
+            "folders": [f"members/{i}/fold_{fold}" for fold in folds],
+        }
+        inputs = bases_of(trial.params)
+        described.append({**one, "inputs": list(inputs)} if inputs else one)
+    return tuple(described)
 
 
 def _residual_quantile(facts: ModelFacts, y: "np.ndarray", predicted: "np.ndarray") -> float | None:
     """The half-width of a 90% prediction interval: split conformal on out-of-fold residuals (Lei et al. 2018)."""
-    import numpy as np
-
-    if facts.classes:
-        return None
-    residuals = np.sort(np.abs(y - predicted))
-    rank = int(np.ceil(INTERVAL_COVERAGE * (len(residuals) + 1))) - 1
-    return float(residuals[min(rank, len(residuals) - 1)])
+    return None if facts.classes else conformal_quantile(abs(y - predicted))
 
 
 def _card(
     facts: ModelFacts,
     study: Study,
-    members: Sequence[Member],
-    bags: Mapping[str, Sequence[int]],
-    calibration: Calibration,
+    described: tuple[dict[str, Any], ...],
+    decided: _Decided,
     quantile: float | None,
 ) -> ModelCard:
     from importlib.metadata import version
 
     libraries = ("automl-assets", "lightgbm", "numpy", "scikit-learn", "xgboost")
-    described = tuple(
-        {
-            "name": member.name,
-            "family": member.family,
-            "weight": member.weight,
-            "folders": [f"members/{i}/fold_{k}" for k in bags[member.name]],
-        }
-        for i, member in enumerate(members)
-    )
     return ModelCard(
         pipeline=facts.pipeline,
         kind=facts.kind,
@@ -226,7 +203,9 @@ def _card(
         holdout=facts.holdout,
         window=facts.window,
         members=described,
-        calibration=calibration,
+        calibration=decided.calibration,
+        decision=decided.decision,
+        class_weights=facts.class_weights,
         residual_quantile=quantile,
         id_columns=facts.id_columns,
         reference=facts.reference,
@@ -235,21 +214,21 @@ def _card(
 
 
 def _write(
-    store: TrialStore, study: Study, members: Sequence[Member], card: ModelCard, losses: Mapping[str, bytes], root: Path
+    store: TrialStore, study: Study, card: ModelCard, extra: Mapping[str, bytes], root: Path
 ) -> tuple[str, str, float]:
     """Write the model's folder below `root`; its name, its digest and its size in MiB."""
-    identity = digest_of({"card": card.to_json(), "study": study.data_version(), "losses": sorted(losses)})
+    identity = digest_of({"card": card.to_json(), "study": study.data_version(), "extra": sorted(extra)})
     path = root / identity
     with atomic_folder(path) as partial:
-        for member, described in zip(members, card.members, strict=True):
-            for relative in described["folders"]:
-                source = store.trials_folder / member.name / Path(relative).name
+        for member in card.members:
+            for relative in member["folders"]:
+                source = store.trials_folder / member["name"] / Path(relative).name
                 (partial / relative).mkdir(parents=True)
                 shutil.copy2(source / "encoder.json", partial / relative / "encoder.json")
                 shutil.copytree(source / "model", partial / relative / "model")
-        for relative, data in losses.items():
-            (partial / LOSSES_FOLDER / relative).parent.mkdir(parents=True, exist_ok=True)
-            (partial / LOSSES_FOLDER / relative).write_bytes(data)
+        for relative, data in extra.items():
+            (partial / relative).parent.mkdir(parents=True, exist_ok=True)
+            (partial / relative).write_bytes(data)
         (partial / MODEL_FILE).write_text(json.dumps(card.to_json(), indent=1))
         write_checksums(partial)
     digest = digest_of(json.loads((path / "checksums.json").read_text()))

@@ -9,7 +9,9 @@ from automl_assets.cleaning.apply import roles_after
 from automl_assets.core.progress import Progress, stop_requested, tell
 from automl_assets.core.values import CleanTable, Study
 from automl_assets.pipeline import PipelineConfig
-from automl_assets.tuning.search import SearchProgress
+from automl_assets.tuning.importances import parameter_importances
+from automl_assets.tuning.machine import Machine
+from automl_assets.tuning.search_settings import SearchProgress
 from automl_assets.tuning.steps import TUNING_STUDY
 from automl_assets.tuning.study import run_study
 from resources.fit_runner import FitRunner
@@ -47,17 +49,23 @@ def _search(
     if runner.pid is not None:
         steps.lock.note_child(config.name, runner.pid)
     key = TUNING_STUDY.fingerprint(config, {"clean_table": clean.data_version()})
+    machine = Machine(fits.workers(tags), round(steps.memory.fit_mb(), 1), gpu.xgboost_device())
+    lanes = f"-{machine.cores}" if config.tuning.deterministic else ""  # other lanes try other configurations
+    folder = steps.store.study_folder(f"{config.name}-{key}{lanes}")
+    machine.note(folder)
     return run_study(
-        steps.store.study_folder(f"{config.name}-{key}"),
+        folder,
         steps.store.open([clean.table]),
         clean.problem,
         config.tuning,
         runner,
         roles=roles_after(clean.plan, clean.problem.feature_roles()),
         seed=config.seed,
-        cores=fits.workers(tags),
-        memory_mb=steps.memory.fit_mb(),
-        device=gpu.xgboost_device(),
+        cores=machine.cores,
+        memory_mb=machine.memory_mb,
+        device=machine.device,
+        recipe=config.features.recipe(),
+        memory_file=steps.store.memory_file,
         report=lambda progress: tell(Progress(config.name, TUNING_STUDY.name, "working", progress_line(progress))),
         should_stop=stop_requested,
     )
@@ -84,5 +92,17 @@ def _describe(study: Study) -> dict[str, Any]:
         "study_seconds": study.seconds,
         "stopped_because": study.stopped_because,
         "leaderboard": dg.MetadataValue.md("\n".join([*header, *rows])),
+        **_importances(study),
         **({"failures": "; ".join(f"{t.id}: {t.reason}" for t in failed[:10])} if failed else {}),
     }
+
+
+def _importances(study: Study) -> dict[str, Any]:
+    """A row a family: its parameters, those that its score depended on most first."""
+    rows = [
+        f"| {family} | {', '.join(f'{name} {share:.0%}' for name, share in shares.items())} |"
+        for family, shares in parameter_importances(study).items()
+    ]
+    if not rows:
+        return {}
+    return {"parameter_importances": dg.MetadataValue.md("\n".join(["| family | |", "|-|-|", *rows]))}

@@ -23,6 +23,9 @@ class Clock:
         """Seconds used so far, those of earlier attempts included."""
         return self._spent_before + time.monotonic() - self._started
 
+    def charge(self, seconds: float) -> None:
+        """Told of work that was done; this clock goes by itself."""
+
     def left(self) -> float:
         """Seconds that remain; negative when the budget is overrun."""
         return self.budget_seconds - self.spent()
@@ -42,6 +45,29 @@ class Clock:
         if at_once or now - self._saved >= SAVE_EVERY_SECONDS:
             write_text(self._file, json.dumps({"seconds": round(self.spent(), 3)}))
             self._saved = now
+
+
+class WorkClock(Clock):
+    """Counts the work that it is told of, in the seconds that a usual processor would take for it.
+
+    A search that is resumed goes through its finished fits again, and counts them again.
+    """
+
+    def __init__(self, budget_seconds: float, file: Path):
+        super().__init__(budget_seconds, file)
+        self._charged = 0.0
+
+    def spent(self) -> float:
+        """The work of this attempt, what it took over from earlier ones included."""
+        return self._charged
+
+    def charge(self, seconds: float) -> None:
+        """Count work."""
+        self._charged += seconds
+
+    def restart(self) -> None:
+        """Forget what was counted."""
+        self._charged = 0.0
 
 
 def _read(file: Path) -> float:

@@ -9,13 +9,17 @@ from automl_assets.learn.score import Metric
 from automl_assets.tuning.trial_store import FoldResult
 
 KEPT = 8
+SURE_P = 0.1
 
 State = Literal["open", "complete", "pruned", "failed"]
 
 
 @dataclass
 class Candidate:
-    """One configuration of one family. `number` counts the family's configurations; 0 is its defaults."""
+    """One configuration of one family. `number` counts the family's configurations; 0 is its defaults.
+
+    held: of a stack layer, whether it held on rows that were held out; None until that is known.
+    """
 
     family: str
     number: int
@@ -28,6 +32,7 @@ class Candidate:
     seconds: float = 0.0
     memory_mb: float = 0.0
     fed: bool = False
+    held: bool | None = None
 
     @property
     def id(self) -> str:
@@ -75,6 +80,29 @@ def is_promising(candidate: Candidate, others: Sequence[Candidate], metric: Metr
         return not candidate.results
     rivals = (other.mean(candidate.done()) for other in others if other is not candidate)
     return sum(metric.better(score, mine) for score in rivals if score is not None) < KEPT
+
+
+def is_surely_worse(candidate: Candidate, other: Candidate | None, metric: Metric) -> bool:
+    """Whether another is better fold by fold, by Wilcoxon's signed-rank test (1945), exact and one-sided, p < 0.1."""
+    if other is None or other is candidate:
+        return False
+    shared = sorted(set(candidate.results) & set(other.results))
+    losses = [
+        metric.loss(candidate.results[k].score or 0.0) - metric.loss(other.results[k].score or 0.0) for k in shared
+    ]
+    return wilcoxon_p([loss for loss in losses if loss]) < SURE_P
+
+
+def wilcoxon_p(differences: Sequence[float]) -> float:
+    """The chance that ranks of positive differences add up to so much where signs are drawn by coin; ties by order."""
+    ordered = sorted(differences, key=abs)
+    observed = sum(rank for rank, one in enumerate(ordered, 1) if one > 0)
+    reached = [0] * (sum(range(len(ordered) + 1)) + 1)
+    reached[0] = 1
+    for rank in range(1, len(ordered) + 1):
+        for total in range(len(reached) - 1, rank - 1, -1):
+            reached[total] += reached[total - rank]
+    return sum(reached[observed:]) / 2 ** len(ordered)
 
 
 def rank_families(candidates: Sequence[Candidate], folds: int, metric: Metric) -> list[str]:

@@ -6,17 +6,22 @@
    Depth begins when what it would take has to begin to be finished in time; where all of the portfolio fits with all of
    its folds, every configuration that is still among the best gets them.
 4. *Feeding*: a booster that was cut short, and leads, is fitted anew with a larger share of the time.
-5. *Search*: new configurations by Optuna, as in 2 and 3, until the time ends.
+5. *Stack*: one layer that learns from what the members predict out of fold, and a guard that drops it unless it holds
+   on rows held out.
+6. *Search*: new configurations by Optuna, as in 2 and 3, until the time ends.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from automl_assets.learn.families import Shape
+from automl_assets.learn.families import Shape, registry
+from automl_assets.learn.families.stack import INPUTS
 from automl_assets.learn.score import Metric
+from automl_assets.learn.split import FOLDS
 from automl_assets.tuning.candidates import Candidate, is_promising, rank_families
 from automl_assets.tuning.cost import CostModel
 from automl_assets.tuning.portfolio import Entry
+from automl_assets.tuning.stacking import STACK, bases_of
 
 FLOOR = ("linear", "lightgbm")
 FLOOR_SHARE = 0.08
@@ -29,6 +34,8 @@ FEED_FACTOR = 1.6
 CHEAP_SHARE, WORTH = 0.02, 0.5
 MOST_IN_VAIN = 24
 EXPLORED_FAMILIES = 4
+MORE_FOLDS, MORE_FOLDS_SHARE = 8, 0.4
+MOST_STACKED, STACK_SHARE, LEAST_STACKED_ROWS = 5, 0.6, 750
 STRIKES = 3
 
 
@@ -36,7 +43,8 @@ STRIKES = 3
 class Move:
     """A fit to start: folds of a candidate, or of a new one of `family`; `seconds` it may last.
 
-    feeds: a configuration that was cut short gets all the time that is left.
+    feeds: a configuration that was cut short gets all the time that is left. guards: no fold, but whether a stack layer
+    holds on rows held out.
     """
 
     family: str
@@ -45,6 +53,7 @@ class Move:
     candidate: Candidate | None = None
     params: Mapping[str, object] | None = None
     feeds: bool = False
+    guards: bool = False
 
 
 @dataclass
@@ -68,6 +77,7 @@ class Situation:
     weights: Callable[[], Mapping[str, float]] = dict
     failures: Mapping[str, int] = field(default_factory=dict)
     in_vain: int = 0
+    may_stack: bool = False
 
     def is_alive(self, family: str) -> bool:
         """Whether a family may still be tried."""
@@ -122,7 +132,17 @@ def next_move(now: Situation) -> Move | None:
         move = _deepen(now, candidate)
         if move is not None:
             return move
-    return _feed(now) or _explore(now)
+    return _guard(now) or _stack(now) or _feed(now) or _explore(now)
+
+
+def folds_for(portfolio: Sequence[Entry], cost: CostModel, shape: Shape, *, seconds: float, workers: int) -> int:
+    """Eight folds where the whole portfolio has time for them before anything else is tried; else five.
+
+    Where time is short not all of the five are used: one is a holdout of a fifth, and each more that the time is enough
+    for is a model more.
+    """
+    whole = sum(cost.seconds(entry.family, entry.params, shape) for entry in portfolio) * MORE_FOLDS / workers
+    return MORE_FOLDS if whole <= MORE_FOLDS_SHARE * seconds else FOLDS
 
 
 def _slot(now: Situation) -> float:
@@ -190,12 +210,44 @@ def _deepen(now: Situation, candidate: Candidate) -> Move | None:
     return Move(candidate.family, folds, min(seconds, now.seconds_left), candidate=candidate)
 
 
+def _stack(now: Situation) -> Move | None:
+    """A stack layer over the members with the most weight, where there is time for it and for its guard."""
+    if not now.may_stack or not now.may_ask() or any(c.family == STACK for c in now.candidates):
+        return None
+    weights = now.weights()
+    whole = [c for c in now.candidates if c.state == "complete" and weights.get(c.id, 0.0) > 0]
+    bases = sorted(whole, key=lambda c: -weights[c.id])[:MOST_STACKED]
+    if len(bases) < 2:
+        return None
+    params = {**registry.get(STACK).defaults(now.shape), INPUTS: [c.id for c in bases]}
+    layer = now.folds * now.cost.seconds(STACK, params, now.shape)
+    if layer + layer / now.workers + guard_seconds(now, params) > STACK_SHARE * now.seconds_left:
+        return None
+    return Move(STACK, (0,), _slot(now), params=params)
+
+
+def _guard(now: Situation) -> Move | None:
+    """The guard of a stack layer that has all its folds."""
+    for candidate in now.candidates:
+        if candidate.family == STACK and candidate.state == "complete" and candidate.held is None:
+            seconds = guard_seconds(now, candidate.params)
+            if not candidate.running and seconds <= SAFE_SHARE * now.seconds_left:
+                return Move(STACK, (), min(2 * seconds, now.seconds_left), candidate=candidate, guards=True)
+    return None
+
+
+def guard_seconds(now: Situation, params: Mapping[str, object]) -> float:
+    """What all folds of the layer and of its bases take, one after the other."""
+    bases = [c for c in now.candidates if c.id in bases_of(params)]
+    return now.folds * (sum(now.seconds(c) for c in bases) + now.cost.seconds(STACK, dict(params), now.shape))
+
+
 def _feed(now: Situation) -> Move | None:
     """The best configuration that was cut short, anew with all the time that is left, where that is much more."""
     if not now.may_ask() or now.seconds_left < FEED_SHARE * now.budget_seconds:
         return None
     fed = {c.family for c in now.candidates if c.fed}
-    starved = [c for c in now.candidates if 0 in c.results and c.results[0].starved and c.family not in fed]
+    starved = [c for c in now.candidates if 0 in c.results and c.results[0].starved and c.family not in {*fed, STACK}]
     starved.sort(key=lambda c: now.metric.loss(c.mean([0]) or 0.0))
     for candidate in starved[: now.workers]:
         if now.seconds_left > FEED_FACTOR * candidate.results[0].fit_seconds:
@@ -204,15 +256,57 @@ def _feed(now: Situation) -> Move | None:
 
 
 def _explore(now: Situation) -> Move | None:
-    """A new configuration of the family that had the least time for its rank, if it ends in time, and if it can pay."""
+    """A new configuration of the family that is likely to get better soonest, if it ends in time, and if it can pay."""
     if not now.may_ask() or now.in_vain >= MOST_IN_VAIN:
         return None
-    ranked = [f for f in rank_families(now.candidates, 1, now.metric) if now.is_alive(f)][:EXPLORED_FAMILIES]
-    spent = {f: sum(c.seconds for c in now.candidates if c.family == f) for f in ranked}
-    costs = {f: _usual_seconds(now, f) for f in ranked}
-    able = [f for f in ranked if costs[f] <= SAFE_SHARE * now.seconds_left]
-    family = min(able, key=lambda f: spent[f] * 2.0 ** ranked.index(f), default=None)
+    ranked = [f for f in rank_families(now.candidates, 1, now.metric) if now.is_alive(f) and f != STACK]
+    ranked = ranked[:EXPLORED_FAMILIES]
+    records = {family: _record(now, family) for family in ranked}
+    best = min((record.losses[-1] for record in records.values() if record.losses), default=0.0)
+    able = [f for f in ranked if _usual_seconds(now, f) <= SAFE_SHARE * now.seconds_left]
+    family = min(able, key=lambda f: (expected_seconds(records[f], best), ranked.index(f)), default=None)
     return None if family is None else Move(family, (0,), min(_slot(now), now.seconds_left))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What trying a family brought: seconds spent, and each new best loss with the seconds spent until then."""
+
+    spent: float
+    losses: tuple[float, ...]
+    at: tuple[float, ...]
+
+
+def _record(now: Situation, family: str) -> Record:
+    """The first folds of a family's configurations, in the order in which they were asked for."""
+    spent, losses, at = 0.0, list[float](), list[float]()
+    for candidate in sorted((c for c in now.candidates if c.family == family), key=lambda c: c.number):
+        result = candidate.results.get(0)
+        spent += now.seconds(candidate)
+        loss = None if result is None or result.score is None else now.metric.loss(result.score)
+        if loss is not None and (not losses or loss < losses[-1]):
+            losses.append(loss)
+            at.append(spent)
+    return Record(spent, tuple(losses), tuple(at))
+
+
+def expected_seconds(record: Record, best: float) -> float:
+    """What a family's next improvement is expected to cost: FLAML's ECI (Wang et al. 2021, section 4.2).
+
+    To get better than itself, as long as the last improvement took, or as it has been waited for since. To get better
+    than the best family, the way still to go at the pace of its last improvement; twice as long where none is known.
+    """
+    if not record.losses:
+        return float("inf")
+    last, before = record.at[-1], record.at[-2] if len(record.at) > 1 else 0.0
+    itself = max(record.spent - last, last - before)
+    gap = record.losses[-1] - best
+    if gap <= 0:
+        return itself
+    if len(record.losses) < 2:
+        return 2 * itself
+    gained = record.losses[-2] - record.losses[-1]
+    return max(itself, gap * (record.spent - before) / gained)
 
 
 def _usual_seconds(now: Situation, family: str) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from automl_assets.core.errors import SchemaError, TargetError
 from automl_assets.core.tables import column_type, read
 from automl_assets.core.values import Problem
+from automl_assets.learn.features import Recipe
 from automl_assets.learn.split import (
     FOLDS,
     assign_folds,
@@ -34,22 +35,28 @@ class StudyData:
     folds: "np.ndarray"
     roles: dict[str, str]
     classes: tuple[str, ...]
+    class_weights: tuple[float, ...] = ()
 
     @property
     def fold_count(self) -> int:
         """How many folds there are."""
         return int(self.folds.max()) + 1
 
-    def settings(self, metric: str) -> dict[str, Any]:
-        """What a fit needs to know besides the arrays."""
-        return {"metric": metric, "roles": self.roles, "classes": list(self.classes)}
+    def settings(self, metric: str, recipe: Recipe | None = None) -> dict[str, Any]:
+        """What a fit needs to know besides the arrays; the recipe's defaults where there is none."""
+        chosen = (recipe or Recipe()).model_dump(mode="json")
+        found = {"metric": metric, "roles": self.roles, "classes": list(self.classes), "recipe": chosen}
+        return found | ({"class_weights": list(self.class_weights)} if self.class_weights else {})
 
 
-def study_data(clean: "ds.Dataset", problem: Problem, *, roles: Mapping[str, str], seed: int) -> StudyData:
+def study_data(
+    clean: "ds.Dataset", problem: Problem, *, roles: Mapping[str, str], seed: int, folds: int = FOLDS
+) -> StudyData:
     """Read the clean training rows.
 
     Args:
         roles: the clean features and their roles.
+        folds: how many parts judge each other; fewer where there are not so many rows or groups.
 
     Raises:
         TargetError: no row has a usable target.
@@ -67,10 +74,9 @@ def study_data(clean: "ds.Dataset", problem: Problem, *, roles: Mapping[str, str
     weight = (
         numbers_of(read(clean, [weight_name]).column(0))[usable] if weight_name in present and weight_name else None
     )
-    folds = _folds(clean, problem, list(roles), y[usable], usable, seed)
-    return StudyData(
-        table, y[usable], np.nan_to_num(weight) if weight is not None else None, folds, dict(roles), problem.classes
-    )
+    of_row = _folds(clean, problem, list(roles), y[usable], usable, seed, folds)
+    weight = np.nan_to_num(weight) if weight is not None else None
+    return StudyData(table, y[usable], weight, of_row, dict(roles), problem.classes, problem.class_weights)
 
 
 def _dictionary_encoded(table: "pa.Table") -> "pa.Table":
@@ -86,9 +92,15 @@ def _dictionary_encoded(table: "pa.Table") -> "pa.Table":
 
 
 def _folds(
-    clean: "ds.Dataset", problem: Problem, features: list[str], y: "np.ndarray", usable: "np.ndarray", seed: int
+    clean: "ds.Dataset",
+    problem: Problem,
+    features: list[str],
+    y: "np.ndarray",
+    usable: "np.ndarray",
+    seed: int,
+    folds: int,
 ) -> "np.ndarray":
-    """The newest rows judge where there is a time; else five folds that keep groups together.
+    """The newest rows judge where there is a time; else `folds` that keep groups together.
 
     Where rows are held out, which keeps equal rows on one side, the folds keep equal rows together too. Where none are
     (the estimator), rows to come are drawn as these were, repetitions included, as scikit-learn's own folds assume.
@@ -109,7 +121,7 @@ def _folds(
     else:
         groups = row_hashes(clean, features, "folds")[usable] if problem.holdout.share else np.arange(len(y))
     strata = y if problem.classes else np.searchsorted(quantile_boundaries(y), y)
-    return assign_folds(strata, folds=min(FOLDS, len(np.unique(groups))), seed=seed, groups=groups)
+    return assign_folds(strata, folds=min(folds, len(np.unique(groups))), seed=seed, groups=groups)
 
 
 def _times(column: "pa.ChunkedArray") -> "np.ndarray":

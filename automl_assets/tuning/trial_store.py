@@ -1,6 +1,6 @@
-"""A study on disk: its data, Optuna's journal, and each trial's finished folds. A kill at any moment loses no fold.
+"""A study on disk: its data, what was tried, and each trial's finished folds. A kill at any moment loses no fold.
 
-studies/<key>/settings.json  table.arrow  labels.npz  clock.json  optuna.log
+studies/<key>/settings.json  table.arrow  labels.npz  clock.json  proposals.jsonl  fits.jsonl
 studies/<key>/trials/<family>-<number>/fold_<k>/{fold.json, predicted.npy, encoder.json, model/}
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_assets.core.files import atomic_file, remove_partials, write_text
 from automl_assets.core.tables import write_arrow
+from automl_assets.learn.score import is_own, metric_named
 from automl_assets.tuning.fold_fit import (
     LABELS_FILE,
     META_FILE,
@@ -24,12 +25,12 @@ from automl_assets.tuning.fold_fit import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import optuna
     import pyarrow as pa
 
-JOURNAL_FILE = "optuna.log"
+PROPOSALS_FILE = "proposals.jsonl"
 CLOCK_FILE = "clock.json"
 FITS_FILE = "fits.jsonl"
+GUARD_FILE = "guard.npz"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class TrialStore:
 
         self.trials_folder.mkdir(parents=True, exist_ok=True)
         remove_partials(self.folder)
-        _drop_torn_line(self.folder / FITS_FILE)
+        for name in (FITS_FILE, PROPOSALS_FILE):
+            _drop_torn_line(self.folder / name)
         if (self.folder / SETTINGS_FILE).exists():
             return
         with atomic_file(self.folder / TABLE_FILE) as partial:
@@ -93,17 +95,6 @@ class TrialStore:
         with np.load(self.folder / LABELS_FILE, allow_pickle=False) as file:
             return file["y"], file["folds"], file.get("weight")
 
-    def optuna_storage(self) -> "optuna.storages.BaseStorage":
-        """Optuna's journal file. A lock file that a killed process left is removed first."""
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-
-        path = self.folder / JOURNAL_FILE
-        for stale in self.folder.glob(f"{JOURNAL_FILE}.lock*"):
-            stale.unlink(missing_ok=True)
-        _drop_torn_line(path)
-        return JournalStorage(JournalFileBackend(str(path)))
-
     def fold_folder(self, trial: str, fold: int) -> Path:
         """Where a fold's result lies, or will."""
         return self.trials_folder / trial / f"fold_{fold}"
@@ -113,7 +104,26 @@ class TrialStore:
         file = self.fold_folder(trial, fold) / META_FILE
         if not file.exists():
             return None
-        return FoldResult(fold=fold, **json.loads(file.read_text()))
+        meta = json.loads(file.read_text())
+        if meta["score"] is None:
+            meta["score"] = self._own_score(trial, fold, meta)
+        return FoldResult(fold=fold, **meta)
+
+    def _own_score(self, trial: str, fold: int, meta: dict[str, Any]) -> float | None:
+        """A fold's score by a metric that only this process can compute, noted in its file; else None."""
+        import numpy as np
+
+        settings = self.settings() if (self.folder / SETTINGS_FILE).exists() else {"metric": ""}
+        if not is_own(settings["metric"]):
+            return None
+        y, folds, weight = self.labels()
+        judged, folder = folds == fold, self.fold_folder(trial, fold)
+        predicted = np.load(folder / PREDICTED_FILE, allow_pickle=False).astype(float)
+        score = metric_named(settings["metric"])(y[judged], predicted, None if weight is None else weight[judged])
+        if score != score:
+            return None
+        write_text(folder / META_FILE, json.dumps({**meta, "score": score}))
+        return score
 
     def results(self, trial: str, folds: int) -> list[FoldResult]:
         """A trial's finished folds."""
@@ -148,28 +158,50 @@ class TrialStore:
         folder = self.trials_folder / trial
         yield from folder.glob("fold_*") if folder.is_dir() else ()
 
+    def is_guarded(self, trial: str) -> bool:
+        """Whether the guard of a stack layer has ended."""
+        return (self.trials_folder / trial / GUARD_FILE).exists()
+
     def log_fit(self, trial: str, fold: int, kind: str, message: str, seconds: float, peak_mb: float) -> None:
         """Record how a fit ended: what failed is not tried again after a restart."""
         entry = {"trial": trial, "fold": fold, "kind": kind, "message": message, "seconds": seconds, "peak_mb": peak_mb}
-        with (self.folder / FITS_FILE).open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        _append(self.folder / FITS_FILE, entry)
 
     def fits(self) -> list[dict[str, Any]]:
         """Every fit that ended, well or not, in that order."""
-        file = self.folder / FITS_FILE
-        if not file.exists():
-            return []
-        found: list[dict[str, Any]] = []
-        for line in file.read_text().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
+        return _lines(self.folder / FITS_FILE)
+
+    def log_proposal(self, entry: dict[str, Any]) -> None:
+        """Record a configuration that is about to be tried, or what came of one."""
+        _append(self.folder / PROPOSALS_FILE, entry)
+
+    def forget_proposals(self) -> None:
+        """Start the record of what was tried anew; finished folds stay."""
+        (self.folder / PROPOSALS_FILE).unlink(missing_ok=True)
+
+    def proposals(self) -> list[dict[str, Any]]:
+        """What `log_proposal` was given, in that order."""
+        return _lines(self.folder / PROPOSALS_FILE)
+
+
+def _append(path: Path, entry: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines; a line that a kill left unfinished is passed over."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
 
 
 def _drop_torn_line(path: Path) -> None:
-    """Cut a last line that a kill left unfinished: Optuna would not read past it, and the next line would join it."""
+    """Cut a last line that a kill left unfinished: the next line would join it."""
     if not path.exists():
         return
     data = path.read_bytes()

@@ -3,10 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_assets.learn.ensemble import MOST_ROWS, greedy_weights
+from automl_assets.learn.ensemble import MOST_ROWS, blend, cross_fitted, greedy_weights
 from automl_assets.learn.score import METRICS
 
 RMSE, MAE, AUC, LOG_LOSS = METRICS["rmse"], METRICS["mae"], METRICS["roc_auc"], METRICS["log_loss"]
+
+RMSE = METRICS["rmse"]
 
 
 @pytest.mark.parametrize(
@@ -97,3 +99,27 @@ def test_the_same_holds_for_probabilities(seed: int, metric: str) -> None:
     blended = sum(w * p for w, p in zip(found, predictions, strict=True))
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
     assert judge.loss(judge(y, blended)) <= min(judge.loss(judge(y, p)) for p in predictions) + 1e-9
+
+
+def test_cross_fitted_weights_are_the_mean_of_those_found_without_each_part() -> None:
+    generator = np.random.default_rng(1)
+    y = generator.normal(size=90)
+    predictions = [y + generator.normal(0, spread, 90) for spread in (0.5, 0.6, 0.7)]
+    parts = np.arange(90) % 3
+
+    weights, nested = cross_fitted(RMSE, y, predictions, parts)
+
+    each = [greedy_weights(RMSE, y[parts != k], [p[parts != k] for p in predictions]) for k in range(3)]
+    assert weights == pytest.approx(np.mean(each, axis=0))
+    assert nested[parts == 1] == pytest.approx(blend(each[1], [p[parts == 1] for p in predictions]))
+
+
+def test_the_nested_estimate_is_not_fooled_by_what_fits_by_chance() -> None:
+    generator = np.random.default_rng(2)
+    y = generator.normal(size=60)
+    noise = [generator.normal(size=60) for _ in range(40)]
+
+    in_hindsight = blend(greedy_weights(RMSE, y, noise), noise)
+    _, nested = cross_fitted(RMSE, y, noise)
+
+    assert RMSE(y, in_hindsight) < y.std() < RMSE(y, nested)

@@ -135,6 +135,7 @@ def _train(kind: str, runner: Runner, root: Path) -> Small:
         reference="small/clean_table/all/reference.parquet",
     )
     model = train_model(
-        store, study, facts, runner, root=root / "models", folder="small", seconds=5.0, memory_mb=MEMORY_MB
-    )
+        store, study, facts, runner, root=root / "models", folder="small", seconds=5.0, memory_mb=MEMORY_MB,
+        deterministic=True,
+    )  # fmt: skip
     return Small(raw, {"train": ~held, "holdout": held}, problem, study, store, model, root)

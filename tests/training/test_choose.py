@@ -63,3 +63,22 @@ def test_one_that_is_alone_and_too_dear_keeps_fewer_folds() -> None:
     assert large.folds == (int(MOST_MB // 20.0),)
     hopeless = choose(RMSE, y, predictions, [Cost("codes", 99.0, 0.1, (200.0,) * 5)], "latency")
     assert hopeless.folds == (1,)
+
+
+@pytest.mark.parametrize(("ensemble", "weights"), [("best", [1, 0, 0, 0, 0, 0]), ("voting", [0.2] * 5 + [0])])
+def test_an_ensemble_by_name(ensemble: str, weights: list[float]) -> None:
+    y, predictions = noisy(0.5, 0.6, 0.7, 0.8, 0.9, 0.4)
+
+    choice = choose(RMSE, y, predictions, [CHEAP] * 6, "balanced", ensemble=ensemble)  # type: ignore[arg-type]
+
+    assert choice.weights == pytest.approx(weights)
+    assert choice.nested == pytest.approx(np.average(predictions, axis=0, weights=weights))
+
+
+def test_what_would_vote_and_is_too_dear_does_not() -> None:
+    y, predictions = noisy(0.5, 0.6, 0.7)
+    costs = [CHEAP, CHEAP, Cost("codes", 9.0, 0.1, (0.1,) * 5)]
+
+    choice = choose(RMSE, y, predictions, costs, "balanced", ensemble="voting")
+
+    assert choice.weights.tolist() == [0.5, 0.5, 0.0]

@@ -342,7 +342,8 @@ def test_a_model_without_a_stored_prior_mixes_nothing_in() -> None:
     card = ModelCard(
         pipeline="p", kind="binary", metric="log_loss", target="y", classes=("a", "b"), roles={}, columns=(),
         plan=CleaningPlan(), holdout=HoldoutRule(kind="hash", columns=(), salt="", share=0.2, target="y"), window=(),
-        members=(), calibration=Calibration(), residual_quantile=None,
+        members=({"name": "constant-0", "family": "constant", "weight": 1.0, "folders": []},),
+        calibration=Calibration(), residual_quantile=None,
     )  # fmt: skip
 
     class Constant:

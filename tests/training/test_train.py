@@ -21,8 +21,9 @@ def again(small: Small, runner: Runner, root: Path, study: Study | None = None):
         card.window, card.id_columns, card.reference,
     )  # fmt: skip
     return train_model(
-        small.store, study or small.study, facts, runner, root=root, folder="again", seconds=5.0, memory_mb=MEMORY_MB
-    )
+        small.store, study or small.study, facts, runner, root=root, folder="again", seconds=5.0, memory_mb=MEMORY_MB,
+        deterministic=True,
+    )  # fmt: skip
 
 
 def test_weights_sum_to_one(small: Small) -> None:
@@ -30,14 +31,34 @@ def test_weights_sum_to_one(small: Small) -> None:
     assert sum(member["weight"] for member in ModelCard.read(small.folder).members) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_the_ensemble_is_no_worse_than_its_best_member_and_stands_first(small: Small) -> None:
+def blended(small: Small) -> np.ndarray:
+    """What the model's weights make of its members' out-of-fold predictions."""
+    return np.sum(
+        [m["weight"] * small.store.predicted(m["name"], small.study.folds).astype(float) for m in
+         ModelCard.read(small.folder).members], axis=0,
+    )  # fmt: skip
+
+
+def test_the_ensemble_is_hardly_worse_than_its_best_member_although_it_is_judged_without_hindsight(
+    small: Small,
+) -> None:
     metric = metric_named(small.model.metric)
     singles = [member for member in small.model.leaderboard if member.name != "ensemble"]
+    best = min(metric.loss(member.score) for member in singles)
 
-    assert metric.loss(small.model.score) <= min(metric.loss(member.score) for member in singles) + 1e-9
+    assert metric.loss(small.model.score) <= best + 0.03 * abs(best)
     losses = [metric.loss(member.score) for member in small.model.leaderboard]
     assert losses == sorted(losses)
     assert {member.name for member in singles} == {trial.id for trial in small.study.trials}
+
+
+def test_the_ensembles_score_is_not_the_one_that_its_weights_were_chosen_by(small: Small) -> None:
+    metric = metric_named(small.model.metric)
+    y, _, _ = small.store.labels()
+
+    in_hindsight = metric.loss(metric(y, blended(small)))
+    assert metric.loss(small.model.score) == pytest.approx(in_hindsight, rel=0.05)
+    assert (small.model.score != metric(y, blended(small))) == (len(small.model.members) > 1)
 
 
 def test_a_members_score_is_over_the_rows_of_all_folds_together(small: Small) -> None:
@@ -45,7 +66,7 @@ def test_a_members_score_is_over_the_rows_of_all_folds_together(small: Small) ->
     metric = metric_named(small.model.metric)
 
     for member in small.model.members:
-        expected = metric(y[folds >= 0], small.store.predicted(member.name, 5).astype(float))
+        expected = metric(y[folds >= 0], small.store.predicted(member.name, small.study.folds).astype(float))
         assert member.score == pytest.approx(expected)
 
 
@@ -75,11 +96,10 @@ def test_the_same_study_gives_the_same_bytes(small: Small, runner: Runner, tmp_p
 def test_ninety_percent_of_out_of_fold_residuals_lie_within_the_interval(regression: Small) -> None:
     y, _, _ = regression.store.labels()
     card = ModelCard.read(regression.folder)
-    blended = sum(m["weight"] * regression.store.predicted(m["name"], 5).astype(float) for m in card.members)
 
     assert card.residual_quantile is not None
-    inside = np.abs(y - blended) <= card.residual_quantile + 1e-12
-    assert inside.sum() == int(np.ceil(0.9 * (len(y) + 1)))
+    inside = np.abs(y - blended(regression)) <= card.residual_quantile + 1e-12
+    assert inside.sum() == pytest.approx(0.9 * (len(y) + 1), abs=3)
 
 
 def test_classes_have_no_interval(binary: Small) -> None:

@@ -5,10 +5,12 @@ from automl_assets.tuning.candidates import (
     KEPT,
     Candidate,
     is_promising,
+    is_surely_worse,
     leader,
     losers,
     rank_families,
     usable_folds,
+    wilcoxon_p,
 )
 from automl_assets.tuning.trial_store import FoldResult
 
@@ -138,3 +140,35 @@ def test_losers_are_beyond_sixteen_but_never_a_familys_best() -> None:
         candidate.state = "complete"
 
     assert [c.id for c in losers(candidates, 1, AUC)] == ["good-16", "good-17"]
+
+
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [([], 1.0), ([1.0], 1 / 2), ([1.0, 2.0, 3.0], 1 / 8), ([1.0, 2.0, 3.0, 4.0], 1 / 16),
+     ([-1.0, 2.0, 3.0, 4.0], 1 / 8),
+     ([1.0, -2.0, 3.0], 3 / 8), ([-1.0, -2.0, -3.0], 1.0)],
+)  # fmt: skip
+def test_the_signed_rank_test_counts_the_signs_that_would_do_as_much(differences: list[float], p: float) -> None:
+    assert wilcoxon_p(differences) == p
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "worse"),
+    [
+        ({"f0": 0.5, "f1": 0.6, "f2": 0.6, "f3": 0.6}, {"f0": 0.7, "f1": 0.7, "f2": 0.7, "f3": 0.7}, True),
+        ({"f0": 0.5, "f1": 0.6, "f2": 0.6}, {"f0": 0.7, "f1": 0.7, "f2": 0.7}, False),
+        ({"f0": 0.9, "f1": 0.6, "f2": 0.6, "f3": 0.6}, {"f0": 0.7, "f1": 0.7, "f2": 0.7, "f3": 0.7}, False),
+        ({"f0": 0.5}, {"f1": 0.9}, False),
+    ],
+)
+def test_one_is_surely_worse_when_it_is_on_four_folds_or_more(
+    mine: dict[str, float], theirs: dict[str, float], worse: bool
+) -> None:
+    assert is_surely_worse(a_candidate(**mine), a_candidate("svm", **theirs), AUC) is worse
+
+
+def test_nothing_is_worse_than_itself_or_than_nothing() -> None:
+    mine = a_candidate(f0=0.5, f1=0.5, f2=0.5, f3=0.5)
+
+    assert not is_surely_worse(mine, mine, AUC)
+    assert not is_surely_worse(mine, None, AUC)

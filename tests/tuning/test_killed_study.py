@@ -15,7 +15,7 @@ from automl_assets.tuning.trial_store import TrialStore
 from tests.conftest import ROOT
 from tests.tuning.study_to_kill import TRIALS, search
 
-FOLDS = 5
+FOLDS = 8
 WAIT_SECONDS = 60.0
 
 

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from automl_assets.learn.families import Shape, registry
-from automl_assets.tuning.portfolio import FILE, entries, listed
+from automl_assets.learn.features import Recipe
+from automl_assets.tuning.portfolio import FILE, entries, listed, without_recipe
 
 SHAPE = Shape(1_000, 10, 2)
 
@@ -31,7 +32,8 @@ class Ranges:
 @pytest.mark.parametrize("entry", listed(), ids=lambda e: json.dumps(e))
 def test_an_entry_lies_in_its_familys_search_space(entry: dict[str, Any]) -> None:
     """Optuna starts from it, so it must be able to have proposed it."""
-    assert set(entry) <= {"family", "params"}
+    assert set(entry) <= {"family", "params", "recipe"}
+    Recipe(**entry.get("recipe", {}))
     kind, ranges = registry.get(entry["family"]), Ranges()
     kind.space(ranges, SHAPE)
     for name, value in entry.get("params", {}).items():
@@ -56,3 +58,10 @@ def test_entries_are_their_familys_defaults_and_what_differs() -> None:
 def test_only_the_chosen_families_are_in_and_each_at_least_once() -> None:
     assert {e.family for e in entries(SHAPE, ["xgboost", "linear"])} == {"xgboost", "linear"}
     assert {e.family for e in entries(SHAPE, registry.names())} == set(registry.names())
+
+
+def test_an_entrys_own_recipe_travels_with_its_parameters() -> None:
+    own = next(e for e in entries(SHAPE, ["linear"]) if "recipe" in e.params)
+
+    assert without_recipe(own.params) == (registry.get("linear").defaults(SHAPE), {"pairs": 10, "crosses": 5})
+    assert without_recipe({"strength": 1.0}) == ({"strength": 1.0}, None)

@@ -4,6 +4,7 @@ import pytest
 
 from automl_assets.learn.families import Shape, registry
 from automl_assets.learn.score import METRICS
+from automl_assets.tuning.portfolio import Entry
 from automl_assets.tuning.proposals import Proposals
 from automl_assets.tuning.trial_store import TrialStore
 from tests.tuning.fakes import write_fold
@@ -76,14 +77,60 @@ def test_a_fit_that_failed_before_the_kill_is_not_tried_again(tmp_path: Path) ->
     assert (found.state, found.reason, found.seconds, found.memory_mb) == ("failed", "memory", 2.5, 900.0)
 
 
-def test_a_kill_while_the_defaults_are_asked_for_loses_them_not(tmp_path: Path) -> None:
-    source = proposals(tmp_path, "xgboost")
-    source._studies["xgboost"].ask()
+def test_within_the_portfolio_optuna_is_not_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    entries = [Entry("linear", {"strength": 1.0}), Entry("linear", {"strength": 5.0})]
+    source = Proposals(TrialStore(folder), ("linear",), SHAPE, METRICS["roc_auc"], folds=2, seed=0, portfolio=entries)
 
-    (found,) = proposals(tmp_path, "xgboost").earlier()
+    asked = [source.ask("linear").params["strength"] for _ in range(2)]
 
-    assert (found.id, found.state) == ("xgboost-0", "open")
-    assert found.params == pytest.approx(registry.get("xgboost").defaults(SHAPE))
+    assert asked == [1.0, 5.0]
+    assert source._studies == {}
+    assert source.ask("linear").params["strength"] not in (1.0, 5.0)
+    assert len(source._studies["linear"][0].trials) == 3
+
+
+def test_a_restart_goes_on_with_the_portfolio_where_a_kill_ended_it(tmp_path: Path) -> None:
+    entries = [Entry("linear", {"strength": float(n)}) for n in (1, 2, 3)]
+
+    def source() -> Proposals:
+        return Proposals(
+            TrialStore(tmp_path), ("linear",), SHAPE, METRICS["roc_auc"], folds=2, seed=0, portfolio=entries
+        )
+
+    source().ask("linear")
+
+    again = source()
+
+    assert [(c.id, c.params) for c in again.earlier()] == [("linear-0", {"strength": 1.0})]
+    assert [again.ask("linear").params["strength"] for _ in range(2)] == [2.0, 3.0]
+
+
+def test_stated_params_are_tried_as_they_are_and_leave_the_portfolio_where_it_was(tmp_path: Path) -> None:
+    source = proposals(tmp_path)
+
+    assert source.ask("linear", {"strength": 7.0}).params == {"strength": 7.0}
+    assert source.ask("linear").params == registry.get("linear").defaults(SHAPE)
+
+
+def test_optuna_learns_of_what_an_earlier_attempt_tried(tmp_path: Path) -> None:
+    first = proposals(tmp_path)
+    candidate = first.ask("linear")
+    write_fold(TrialStore(tmp_path).fold_folder(candidate.id, 0), 0.5)
+    write_fold(TrialStore(tmp_path).fold_folder(candidate.id, 1), 0.7)
+    candidate.results = {result.fold: result for result in TrialStore(tmp_path).results(candidate.id, 2)}
+    candidate.state = "complete"
+    first.tell(candidate)
+
+    again = proposals(tmp_path)
+    again.ask("linear")
+
+    trials = again._studies["linear"][0].trials
+    assert [(trial.state.name, trial.value) for trial in trials] == [
+        ("COMPLETE", pytest.approx(0.6)),
+        ("RUNNING", None),
+    ]
 
 
 def test_the_largest_seed_that_a_pipeline_may_state_proposes_too(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from automl_assets.core.errors import FitError
 from automl_assets.core.values import Study
 from automl_assets.learn.families import Shape
 from automl_assets.tuning.budget import Clock
-from automl_assets.tuning.search import Search, SearchProgress, SearchSettings, workers_and_threads
+from automl_assets.tuning.search import Search
+from automl_assets.tuning.search_settings import SearchProgress, SearchSettings, workers_and_threads
 from automl_assets.tuning.study import families_in_order, reserve_seconds
 from automl_assets.tuning.trial_store import TrialStore
 from tests.tuning.fakes import Script, ScriptedRunner, failed
@@ -187,7 +188,7 @@ def test_a_study_goes_on_where_it_was_interrupted_and_repeats_no_finished_fold(t
 
     first, _ = search(tmp_path, script, should_stop=lambda: len(fitted) >= after)
     assert (first.complete, first.stopped_because) == (False, "interrupted")
-    for name, torn in (("optuna.log", '{"op_code": 4, "wo'), ("fits.jsonl", '{"trial": "linear-0", "fo')):
+    for name, torn in (("proposals.jsonl", '{"family": "lin'), ("fits.jsonl", '{"trial": "linear-0", "fo')):
         with (tmp_path / name).open("a") as file:
             file.write(torn)
     (tmp_path / "trials" / "linear-0" / ".partial-torn").mkdir(parents=True)

@@ -10,7 +10,15 @@ from automl_assets.learn.score import METRICS
 from automl_assets.tuning.candidates import Candidate, State
 from automl_assets.tuning.cost import CostModel
 from automl_assets.tuning.portfolio import Entry
-from automl_assets.tuning.strategy import MOST_IN_VAIN, Move, Situation, fits_whole, next_move
+from automl_assets.tuning.strategy import (
+    MOST_IN_VAIN,
+    Move,
+    Record,
+    Situation,
+    expected_seconds,
+    fits_whole,
+    next_move,
+)
 from automl_assets.tuning.trial_store import FoldResult
 
 AUC = METRICS["roc_auc"]
@@ -160,14 +168,30 @@ def test_the_best_that_was_cut_short_is_fed_where_much_time_is_left(left: float,
     assert told(next_move(situation(*fed, left=left))) == expected
 
 
-def test_the_search_goes_to_the_best_family_until_it_has_had_twice_its_time() -> None:
-    whole = tuple(
-        done(c.family, *[c.results[0].score or 0.0] * 5, state="complete", seconds=seconds)
-        for c, seconds in zip(ALL, (4.0, 4.0, 4.0, 4.0), strict=True)
-    )
+@pytest.mark.parametrize(
+    ("spent", "losses", "at", "best", "seconds"),
+    [
+        (10.0, (0.5, 0.4), (2.0, 5.0), 0.4, 5.0),  # the best: it has been waiting for 5 s, the last took 3
+        (6.0, (0.5, 0.4), (2.0, 5.0), 0.4, 3.0),
+        (10.0, (0.5, 0.4), (2.0, 5.0), 0.2, 16.0),  # 0.2 behind, and 0.1 came in the 8 s since the one before
+        (4.0, (0.5,), (4.0,), 0.5, 4.0),
+        (4.0, (0.5,), (4.0,), 0.4, 8.0),
+        (4.0, (), (), 0.4, float("inf")),
+    ],
+)
+def test_what_the_next_improvement_of_a_family_is_expected_to_cost(
+    spent: float, losses: tuple[float, ...], at: tuple[float, ...], best: float, seconds: float
+) -> None:
+    assert expected_seconds(Record(spent, losses, at), best) == pytest.approx(seconds)
+
+
+def test_the_search_goes_where_the_next_improvement_is_expected_soonest() -> None:
+    whole = tuple(done(c.family, *[c.results[0].score or 0.0] * 5, state="complete", seconds=4.0) for c in ALL)
     assert told(next_move(situation(*whole))) == ("new lightgbm", (0,))
-    richer = (whole[0], done("lightgbm", *[0.8] * 5, state="complete", seconds=9.0), *whole[2:])
-    assert told(next_move(situation(*richer))) == ("new extra_trees", (0,))
+    more = tuple(done("lightgbm", *[0.79] * 5, state="complete", seconds=4.0, number=n) for n in (1, 2, 3))
+    assert told(next_move(situation(*whole, *more))) == ("new extra_trees", (0,))
+    better = done("extra_trees", *[0.81] * 5, state="complete", seconds=4.0, number=1)
+    assert told(next_move(situation(*whole, *more, better))) == ("new extra_trees", (0,))
 
 
 def test_it_stops_when_more_would_not_pay() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from automl_assets.core.errors import SchemaError, TargetError
 from automl_assets.core.values import HoldoutRule, Problem, Role
+from automl_assets.learn.features import Recipe
 from automl_assets.tuning.study_data import StudyData, study_data
 
 RULE = HoldoutRule(kind="hash", columns=(), salt="", share=0.2, target="y")
@@ -34,7 +35,10 @@ def test_rows_without_a_usable_target_are_left_out() -> None:
 
     assert data.table.column("x").to_pylist() == [1.0, 4.0]
     assert data.y.tolist() == [0, 1]
-    assert data.settings("log_loss") == {"metric": "log_loss", "roles": {"x": "numeric"}, "classes": ["a", "b"]}
+    told = {"metric": "log_loss", "roles": {"x": "numeric"}, "classes": ["a", "b"]}
+    assert data.settings("log_loss") == {**told, "recipe": Recipe().model_dump(mode="json")}
+    recipe = Recipe(scaler="robust", custom=("a.b:C",))
+    assert Recipe(**data.settings("log_loss", recipe)["recipe"]) == recipe
 
 
 def test_a_target_that_is_never_there_is_refused() -> None:

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pyarrow as pa
 import pytest
 
 from automl_assets.core.files import PARTIAL
+from automl_assets.learn.score import lent, own_metric
 from automl_assets.tuning.trial_store import FoldResult, TrialStore
 from tests.tuning.fakes import write_fold
 
@@ -108,17 +108,37 @@ def test_a_study_without_fits_has_none(tmp_path: Path) -> None:
     assert TrialStore(tmp_path).fits() == []
 
 
-@pytest.mark.parametrize("torn", [b'{"op_code": 0, "wor', b"\xff\xfe", b""])
-def test_optunas_journal_survives_a_torn_last_line_and_a_stale_lock(tmp_path: Path, torn: bytes) -> None:
+@pytest.mark.parametrize("torn", [b'{"family": "lin', b"\xff\xfe", b""])
+def test_what_was_tried_survives_a_torn_last_line(tmp_path: Path, torn: bytes) -> None:
     store = a_store(tmp_path)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(storage=store.optuna_storage(), study_name="s")
-    study.add_trial(optuna.trial.create_trial(value=1.0))
-    with (tmp_path / "optuna.log").open("ab") as file:
+    store.log_proposal({"family": "linear", "params": {"strength": 1.0}})
+    with (tmp_path / "proposals.jsonl").open("ab") as file:
         file.write(torn)
-    (tmp_path / "optuna.log.lock").symlink_to(tmp_path / "gone")
 
-    again = optuna.create_study(storage=TrialStore(tmp_path).optuna_storage(), study_name="s", load_if_exists=True)
-    again.add_trial(optuna.trial.create_trial(value=2.0))
+    again = a_store(tmp_path)
+    again.log_proposal({"trial": "linear-0", "state": "complete"})
 
-    assert [trial.value for trial in again.trials] == [1.0, 2.0]
+    assert again.proposals() == [
+        {"family": "linear", "params": {"strength": 1.0}},
+        {"trial": "linear-0", "state": "complete"},
+    ]
+
+
+def test_a_score_that_a_child_could_not_compute_is_filled_in_once_from_its_predictions(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def least_error(y: "np.ndarray", predicted: "np.ndarray", weight: "np.ndarray") -> float:
+        asked.append(len(y))
+        return -float(abs(y - predicted).max())
+
+    metric = own_metric("least_error", least_error)
+    store = TrialStore(tmp_path)
+    folds, y = np.array([0, 1, 0], dtype=np.int8), np.array([1.0, 2.0, 3.0])
+    settings = {"metric": metric.name, "roles": {"x": "numeric"}, "classes": []}
+    store.prepare(pa.table({"x": y}), y=y, folds=folds, weight=None, settings=settings)
+    write_fold(store.fold_folder("linear-0", 0), None, predicted=np.array([1.5, 3.25], dtype=np.float32))
+
+    assert store.results("linear-0", 1)[0].score is None
+    with lent(metric):
+        assert [store.results("linear-0", 1)[0].score for _ in range(2)] == [-0.5, -0.5]
+    assert asked == [2]
