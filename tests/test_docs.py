@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from automl_assets.cli.app import app
+from automl_assets.learn.features.configurations import registry as configurations
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import load_pipeline
 from tests.conftest import ROOT
@@ -41,6 +42,22 @@ def test_the_yaml_in_full_is_what_the_defaults_are(tmp_path: Path) -> None:
     head = yaml.safe_load(block)["attributes"]
     defaults = PipelineConfig.model_validate({key: head[key] for key in ("name", "source", "target")})
     assert stated.model_dump(exclude={"source"}) == defaults.model_dump(exclude={"source"})
+
+
+def test_the_yaml_of_features_by_name_is_read(tmp_path: Path) -> None:
+    features, shared = re.findall(r"```yaml\n(.*?)```", README.split("### Features by name")[1], re.DOTALL)[:2]
+    path = tmp_path / "churn" / "defs.yaml"
+    path.parent.mkdir()
+    source = "source: {type: csv, path: a}"
+    head = f"type: automl_assets.AutoMLPipeline\nattributes:\n  name: churn\n  {source}\n  target: y\n"
+    path.write_text(head + features)
+    (tmp_path / "platform.yaml").write_text(shared)
+    recipe = load_pipeline(path).features.recipe()
+    assert (recipe.scaler, recipe.encoder, recipe.pairs) == ("robust_smooth", "one_hot", 5)
+    path.write_text(head + features.replace("pipeline: robust ", "pipeline: house "))
+    assert load_pipeline(path).features.recipe().crosses == 3
+    listed = re.findall(r"pipeline: robust +# (.*)", features)[0].split(" | ")
+    assert listed == ["auto", *configurations.names(), "one of your own"]
 
 
 def test_the_commands_are_those_that_there_are() -> None:
