@@ -50,6 +50,9 @@ kill-test: setup ## twenty kills at random moments, each followed by a run that 
 fault-test: setup ## servers that go away, a daemon and runs that are killed in every stage, files that land oddly
 	$(BIN)/python -m pytest tests/end_to_end/test_*faults.py tests/end_to_end/test_daemon.py tests/end_to_end/test_servers_gone.py -m "slow or not slow" --timeout 900 -n 0
 
+reproduce-test: setup ## each bundled pipeline as its YAML says, run and made again: identical
+	$(BIN)/python -m pytest tests/end_to_end/test_reproduce.py -m "slow or not slow" --timeout 1800 -n 0
+
 simulate: setup ## 24 weeks of a deployed model with the real daemon, then a picture of what happened
 	$(BIN)/python -m benchmarks.simulation
 
@@ -64,4 +67,4 @@ lock: ## resolve requirements.lock again from the public registry
 clean: ## remove the virtual environment and everything that runs wrote here
 	rm -rf $(VENV) .automl build dist .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run run-all test lint format ui kill-test fault-test simulate benchmarks lock clean
+.PHONY: help setup run run-all test lint format ui kill-test fault-test reproduce-test simulate benchmarks lock clean

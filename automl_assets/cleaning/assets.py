@@ -4,14 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from automl_assets.cleaning.apply import apply_in_batches, dropped_columns, schema_after
 from automl_assets.cleaning.choose import choose_planner
-from automl_assets.cleaning.local import plan_cleaning
 from automl_assets.cleaning.steps import CLEAN_TABLE, CLEANING_PLAN
-from automl_assets.core.tables import where, write_table
+from automl_assets.cleaning.training_rows import clean_rows_of, plan_of
 from automl_assets.core.values import CleaningPlan, CleanTable, Problem, TrainingWindow
 from automl_assets.pipeline import PipelineConfig
-from automl_assets.problems.detect import training_mask
 from resources.steps import Steps, inputs_of, step_asset, table_metadata
 
 
@@ -40,12 +37,7 @@ def _cleaning_plan(config: PipelineConfig) -> dg.AssetsDefinition:
 
 def _plan(config: PipelineConfig, steps: Steps, window: TrainingWindow, problem: Problem) -> CleaningPlan:
     dataset = steps.store.open([batch.table for batch in window.batches])
-    return plan_cleaning(
-        dataset,
-        problem.feature_roles(),
-        train=training_mask(dataset, problem),
-        keep_type=frozenset(config.columns.roles),
-    )
+    return plan_of(dataset, problem, keep_type=config.columns.roles)
 
 
 def _describe_plan(config: PipelineConfig, plan: CleaningPlan) -> dict[str, Any]:
@@ -97,18 +89,12 @@ def _clean_table(config: PipelineConfig) -> dg.AssetsDefinition:
 def clean_rows(pipeline: str, steps: Steps, window: TrainingWindow, problem: Problem, plan: CleaningPlan) -> CleanTable:
     """Apply the plan to the training rows, in batches whose size follows the memory."""
     store = steps.store
-    dataset = store.open([batch.table for batch in window.batches])
-    batches = where(dataset, training_mask(dataset, problem), size=steps.batch_size())
-    table = write_table(
-        apply_in_batches(plan, batches),
-        schema_after(plan, dataset.schema),
-        store.tables_root,
-        store.table_folder(pipeline, CLEAN_TABLE.name),
-    )
-    return CleanTable(
-        table=table,
-        window=window,
-        problem=problem,
-        plan=plan,
-        dropped_columns=dropped_columns(plan, dataset.schema),
+    return clean_rows_of(
+        store.open([batch.table for batch in window.batches]),
+        window,
+        problem,
+        plan,
+        root=store.tables_root,
+        folder=store.table_folder(pipeline, CLEAN_TABLE.name),
+        size=steps.batch_size(),
     )

@@ -188,6 +188,15 @@ def check(
 
 
 @app.command()
+def features(as_json: AsJson = False) -> None:
+    """The named configurations of features, and which pipelines use them."""
+    from automl_assets.cli.display import print_features
+    from automl_assets.cli.features import list_features
+
+    emit(list_features(), as_json, print_features)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> int:
     """Is this installation in order?"""
     from automl_assets.cli import pipelines
@@ -307,6 +316,18 @@ def compare(
     from automl_assets.cli.display_models import print_compare
 
     emit(models.compare(name, first, second), as_json, print_compare)
+
+
+@app.command()
+def reproduce(
+    name: Name,
+    version: Annotated[str, typer.Argument(help="A registered version.")],
+    as_json: AsJson = False,
+) -> int:
+    """Make a version again from what is recorded of it: "identical", or the first difference."""
+    from automl_assets.cli.reproduce import reproduce_command
+
+    return reproduce_command(name, version, as_json=as_json)
 
 
 # ---- monitoring ------------------------------------------------------------------------------------------------

@@ -172,6 +172,15 @@ def _print_holdout(console: "Console", document: dict[str, Any]) -> None:
         f"linear {holdout['linear']:.5g}, dummy {holdout['dummy']:.5g}."
     )
     console.print(f"Gain over linear {gain['value']:+.4g} [{gain['low']:+.4g}, {gain['high']:+.4g}], paired bootstrap.")
+    if "money" in holdout:
+        money, rows = holdout["money"], holdout["money"]["rows"]
+        low, saved, high = (rows * money["saved_usual"][key] for key in ("low", "value", "high"))
+        against = rows * money["saved_constant"]["value"]
+        console.print(
+            f"Decisions by the stated costs save {saved:,.5g} [{low:,.5g}, {high:,.5g}] on the holdout against the "
+            f"most probable class, and {against:,.5g} against always {money['constant']}.",
+            markup=False,
+        )
 
 
 def print_init(document: dict[str, Any]) -> None:
@@ -288,6 +297,20 @@ def print_check(document: dict[str, Any]) -> None:
         mark = "[green]✓[/]" if found["ok"] else "[red]✗[/]"
         console.print(f"{mark} [bold]{found['name']}[/]  ", end="")
         console.print(found["message"], markup=False)
+
+
+def print_features(document: dict[str, Any]) -> None:
+    """A line a configuration."""
+    rows = [
+        (
+            found["name"],
+            ", ".join(f"{key}: {value}" for key, value in found["recipe"].items()) or "—",
+            found["told"] or found["from"],
+            ", ".join(found["used_by"]) or "—",
+        )
+        for found in document["configurations"]
+    ]
+    out().print(table_of(["configuration", "states", "for", "used by"], rows))
 
 
 def print_doctor(document: dict[str, Any]) -> None:

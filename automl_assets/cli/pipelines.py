@@ -13,10 +13,12 @@ from automl_assets.core.errors import AutoMLError
 from automl_assets.core.memory import read_memory, usable_cores
 from automl_assets.core.ports import VersionInfo
 from automl_assets.ingestion.feed import Feed
+from automl_assets.learn.features.columns.custom import imported
 from automl_assets.pipeline import PipelineConfig
 from automl_assets.pipeline_files import find_pipelines, load_all, load_named, load_pipeline
 from automl_assets.problems.detect import require_columns
 from automl_assets.quality.contract import read_contract
+from automl_assets.tuning.config import AUTO
 from resources.model_registry import ModelRegistry
 from resources.pipeline_lock import PIPELINE_TAG
 from resources.platform_database import PlatformDatabase
@@ -81,6 +83,7 @@ def show(name: str, version: str | None) -> dict[str, Any]:
             "path": str(find_pipelines(settings.pipelines)[name]),
             "target": config.target,
             "source": config.source.model_dump(mode="json"),
+            "features": config.features.model_dump(mode="json"),
             "champion": None,
             "last_run": _last_run(settings, name),
         }
@@ -94,6 +97,7 @@ def show(name: str, version: str | None) -> dict[str, Any]:
         "champion": champion.version if champion else None,
         "path": str(find_pipelines(settings.pipelines)[name]),
         "target": config.target,
+        "features": config.features.model_dump(mode="json"),
         "mlflow": registry.url(info),
         "metrics": {key: round(value, 6) for key, value in registry.metrics(info).items()},
         "importances": {key: neat(value, 4) for key, value in list(evaluation["importances"].items())[:15]},
@@ -140,13 +144,15 @@ def _checked(name: str, load: Callable[[], PipelineConfig]) -> dict[str, Any]:
 
 
 def _dry_run(config: PipelineConfig) -> str:
-    """What a run would find: the first batch opened, the columns that the YAML names looked for.
+    """What a run would find: the first batch opened, the columns and the transformers that the YAML names looked for.
 
     Raises:
         InputError: something is not there.
     """
     if config.quality.contract is not None:
         read_contract(Path(config.quality.contract))
+    for path in config.features.recipe().custom:
+        imported(path)
     feed = Feed.of(config)
     batches = config.source.landed(config.batches.glob) if config.batches.kind == "files" else feed.keys()
     told = f"{len(batches)} batches, " if config.batches.kind != "none" else ""
@@ -155,8 +161,9 @@ def _dry_run(config: PipelineConfig) -> str:
     reading = feed.open(batches[0])
     require_columns(reading.columns, {config.target: "target", **config.columns.named()}, where=reading.where)
     available = read_memory().available / MIB
+    features = "" if config.features.pipeline == AUTO else f"features {config.features.pipeline!r}; "
     return (
-        f"{told}{len(reading.columns)} columns, target {config.target!r} present; "
+        f"{told}{len(reading.columns)} columns, target {config.target!r} present; {features}"
         f"a budget of {config.tuning.time_budget_seconds:g} s on {usable_cores()} cores with {available:,.0f} MiB free"
     )
 

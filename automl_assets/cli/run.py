@@ -153,6 +153,8 @@ def run_document(pipeline_run: PipelineRun, watch: _Watch) -> dict[str, Any]:
             "linear": evaluation.linear,
             "gain_over_linear": evaluation.gain_over_linear.model_dump(),
         }
+        if evaluation.money is not None:
+            document["holdout"]["money"] = evaluation.money.model_dump()
     if isinstance(model, TrainedModel):
         document["leaderboard"] = [_leaderboard_row(member) for member in model.leaderboard]
     if isinstance(registration, Registration):

@@ -5,7 +5,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from automl_assets.core.fingerprint import digest_of
+from automl_assets.core.fingerprint import digest_of, digest_of_file
 
 PACKAGE = "automl-assets"
 
@@ -17,6 +17,14 @@ def package_version() -> str:
         return metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:
         return "0+unknown"
+
+
+@cache
+def source_files(*folders: str) -> dict[str, str]:
+    """A digest of each code and data file in some of this package's folders, by its path in the package."""
+    root = Path(__file__).resolve().parent.parent
+    files = (path for folder in folders for path in (root / folder).rglob("*") if path.suffix in (".py", ".json"))
+    return {path.relative_to(root).as_posix(): digest_of_file(path)[:16] for path in sorted(files)}
 
 
 @cache
@@ -35,9 +43,13 @@ def _git(*arguments: str) -> str:
 
 
 @cache
+def installed_packages() -> dict[str, str]:
+    """Every installed distribution's version, by its name in lower case."""
+    found = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions() if dist.metadata["Name"]}
+    return dict(sorted(found.items()))
+
+
+@cache
 def lock_hash() -> str:
     """The digest of every installed distribution's name and version: what the environment was."""
-    installed = {
-        dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions() if dist.metadata["Name"]
-    }
-    return digest_of(installed)
+    return digest_of(installed_packages())

@@ -204,7 +204,11 @@ class Leak(Value):
 
 
 class Problem(Value):
-    """What is predicted from what, how it is judged, and which rows judge it."""
+    """What is predicted from what, how it is judged, and which rows judge it.
+
+    costs: of each true class (rows) and each predicted one, both in the order of `classes`; a gain is negative.
+    class_weights: how many times a row of each class counts in a fit. Both are empty where nobody states them.
+    """
 
     kind: str
     metric: str
@@ -217,6 +221,8 @@ class Problem(Value):
     train_rows: int
     holdout_rows: int
     dropped_classes: tuple[str, ...] = ()
+    costs: tuple[tuple[float, ...], ...] = ()
+    class_weights: tuple[float, ...] = ()
     leaks: tuple[Leak, ...] = ()
     findings: tuple[Finding, ...] = ()
     checks: tuple[CheckOutcome, ...] = ()
@@ -315,7 +321,11 @@ class Member(Value):
 
 
 class TrainedModel(Value):
-    """A model folder (relative to the model store's root), its digest, and how its parts did out of fold."""
+    """A model folder (relative to the model store's root), its digest, and how its parts did out of fold.
+
+    calibration_error: the expected one out of fold, without and with the calibration. decision: how labels follow from
+    probabilities, in words. interval: "adaptive" or "constant" for numbers.
+    """
 
     path: str
     digest: str
@@ -326,6 +336,9 @@ class TrainedModel(Value):
     leaderboard: tuple[Member, ...]
     calibration: str
     seconds: float
+    calibration_error: tuple[float, float] | None = None
+    decision: str = ""
+    interval: str = ""
 
 
 class Interval(Value):
@@ -345,6 +358,22 @@ class Slice(Value):
     score: float | None
     low: float | None = None
     high: float | None = None
+
+
+class Money(Value):
+    """What the decisions cost on holdout rows by the stated costs, a row (weighted mean), in the costs' unit.
+
+    saved_usual: against naming the most probable class; saved_constant: against always naming `constant`, the single
+    class that costs least on the training rows. Times `rows` each is the holdout's total.
+    """
+
+    rows: int
+    cost: Interval
+    usual_cost: float
+    constant_cost: float
+    constant: str
+    saved_usual: Interval
+    saved_constant: Interval
 
 
 class Evaluation(Value):
@@ -368,6 +397,7 @@ class Evaluation(Value):
     slices: tuple[Slice, ...] = ()
     figures: tuple[str, ...] = ()
     remembered: str | None = None
+    money: Money | None = None
 
 
 class Registration(Value):

@@ -11,6 +11,7 @@ from automl_assets.core.fingerprint import digest_of
 from automl_assets.core.ports import VersionInfo
 from automl_assets.core.provenance import git_commit, lock_hash, package_version
 from automl_assets.core.records import Act, now
+from automl_assets.core.steps import versions_of
 from automl_assets.core.values import (
     Batch,
     Champion,
@@ -18,6 +19,7 @@ from automl_assets.core.values import (
     Evaluation,
     RawTable,
     Registration,
+    Study,
     TrainedModel,
     TrainingWindow,
 )
@@ -27,6 +29,7 @@ from automl_assets.pipeline_files import pipeline_text
 from automl_assets.quality.report import quarantine_reasons
 from automl_assets.registration.compare import Contender, contest
 from automl_assets.registration.gate import Comparison
+from automl_assets.registration.record import VersionRecord
 from automl_assets.registration.register import (
     Candidate,
     Provenance,
@@ -36,6 +39,9 @@ from automl_assets.registration.register import (
 from automl_assets.registration.steps import CHAMPION, REGISTERED_MODEL
 from automl_assets.registration.unseen import BatchRows, groups_of, unseen_rows
 from automl_assets.training.model import ModelCard
+from automl_assets.training.steps import TRAINED_MODEL
+from automl_assets.tuning.machine import Machine
+from automl_assets.tuning.steps import TUNING_STUDY
 from resources.fit_runner import FitRunner
 from resources.model_registry import ModelRegistry
 from resources.platform_database import PlatformRecords
@@ -75,6 +81,7 @@ def _registered_model(config: PipelineConfig) -> dg.AssetsDefinition:
             folder=store.models_root / trained_model.path,
             figures=tuple(store.root / figure for figure in evaluation.figures),
             remembered=store.root / evaluation.remembered if evaluation.remembered else None,
+            record=_record(config, store, clean_table, trained_model),
         )
         return steps.run(
             context,
@@ -86,6 +93,25 @@ def _registered_model(config: PipelineConfig) -> dg.AssetsDefinition:
         )
 
     return registered_model
+
+
+def _record(config: PipelineConfig, store: TableStore, clean: CleanTable, model: TrainedModel) -> VersionRecord | None:
+    """What it takes to make the model again; None where nothing tells what its search was given."""
+    study = _study_of(config, store, clean, model)
+    machine = Machine.noted(store.study_folder(study.key)) if study is not None else None
+    if study is None or machine is None:
+        return None
+    return VersionRecord.of(clean, study, model.score, machine, deterministic=config.tuning.deterministic)
+
+
+def _study_of(config: PipelineConfig, store: TableStore, clean: CleanTable, model: TrainedModel) -> Study | None:
+    """The search that a model was made of: with no other does its step have the fingerprint under which it is kept."""
+    studies = [store.latest(config.name, TUNING_STUDY.name), *store.every(config.name, TUNING_STUDY.name)]
+    for study in (study for study in studies if isinstance(study, Study)):
+        versions = versions_of({"clean_table": clean, "tuning_study": study})
+        if store.find(config.name, TRAINED_MODEL.name, WHOLE, TRAINED_MODEL.fingerprint(config, versions)) == model:
+            return study
+    return None
 
 
 def _register(

@@ -17,6 +17,7 @@ from automl_assets.core.values import (
 )
 from automl_assets.registration.gate import Comparison, Decision, Policy, decide_promotion
 from automl_assets.registration.model_card import model_card
+from automl_assets.registration.record import RECORD_FILE, VersionRecord
 
 CHAMPION_ALIAS = "champion"
 CHALLENGER_ALIAS = "challenger"
@@ -26,7 +27,10 @@ FORMAT_VERSION = "1"
 
 @dataclass(frozen=True)
 class Candidate:
-    """Everything that a new version consists of; `remembered` is what later batches are compared with."""
+    """Everything that a new version consists of.
+
+    remembered: what later batches are compared with. record: what it takes to make the version again.
+    """
 
     pipeline: str
     window: TrainingWindow
@@ -37,6 +41,7 @@ class Candidate:
     folder: Path
     figures: tuple[Path, ...]
     remembered: Path | None = None
+    record: VersionRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,9 @@ def _publication(candidate: Candidate, provenance: Provenance, scratch: Path) ->
     }
     card = model_card(candidate.pipeline, candidate.window, candidate.problem, candidate.plan, model, found)
     documents["model_card.md"] = card
+    record = candidate.record
+    if record is not None:
+        documents[RECORD_FILE] = record.to_text()
     files: dict[str, Path] = {"model": candidate.folder}
     for name, text in documents.items():
         (scratch / name).write_text(text, encoding="utf-8")
@@ -123,6 +131,7 @@ def _publication(candidate: Candidate, provenance: Provenance, scratch: Path) ->
             "seed": str(provenance.seed),
             "format_version": FORMAT_VERSION,
             "model_sha256": model.digest,
+            **({"deterministic": "true"} if record is not None and record.deterministic else {}),
         },
         description=f"{found.metric} {found.holdout.value:.5g} on {found.rows:,} holdout rows",
     )

@@ -6,5 +6,5 @@ TUNING_STUDY = Step(
     "tuning_study",
     inputs=("clean_table",),
     sections=("features", "tuning"),
-    code_version="1",
+    code_version="2",
 )
