@@ -6,8 +6,9 @@
 
 `measure` fits each configuration of the pool on fold 0 of at most 8,000 rows of each learning table (one thread, as a
 search does it) and appends a line to RESULTS; a repeated run goes on where it stopped. `order` adds, again and again,
-the configuration that most lowers the mean over the tables of the least rank of those chosen (Feurer et al. 2022), and
-prints how well the first k do on tables that were left out of the learning, beside the list by hand and random lists.
+the configuration that most lowers the mean over the tables of the least rank of those chosen (Feurer et al. 2022), for
+the root of the seconds that it takes: where time is short, one that takes as long as ten others has to bring more. It
+prints how well a list does, in so many seconds, on tables left out of the learning, beside the list by hand and random.
 `portfolio_results.json` is what `order` reads. None of the tables is one of the ten of `benchmarks.automl`.
 """
 
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ DRAWN: Mapping[str, int] = {
     "catboost": 7, "lightgbm": 8, "xgboost": 6, "extra_trees": 4, "network": 6, "svm": 3, "neighbours": 2, "linear": 2,
 }  # fmt: skip
 DRAWN_FOR = (8_000, 20, 0)
-LENGTH = 16
+LENGTH = 20
 KEPT = Path(__file__).with_name("portfolio_results.json")
 BY_HAND: tuple[dict[str, Any], ...] = tuple(json.loads(Path(__file__).with_name("portfolio_by_hand.json").read_text()))
 NOT_LEARNT: tuple[dict[str, Any], ...] = (
@@ -39,7 +40,8 @@ NOT_LEARNT: tuple[dict[str, Any], ...] = (
     {"family": "lightgbm", "recipe": {"pairs": 10}},
     {"family": "linear", "recipe": {"pairs": 10, "crosses": 5}},
 )
-SHOWN = (1, 2, 3, 5, 8, 12, 16)
+SHOWN = (1, 3, 5, 10, 20, 30)
+OVERHEAD_SECONDS = 0.1
 RANDOM_LISTS = 200
 FLOOR = ("linear", "lightgbm")
 
@@ -174,15 +176,18 @@ def keep(results: Path) -> None:
     lines = _lines(results)
     configurations = list({_key(line["entry"]): line["entry"] for line in lines}.values())
     losses: dict[str, dict[str, float | None]] = {}
+    spent: dict[str, list[float]] = {}
     for line in lines:
         losses.setdefault(line["table"], {})[_key(line["entry"])] = line.get("loss")
+        spent.setdefault(_key(line["entry"]), []).append(line["seconds"])
     whole = {name: of for name, of in losses.items() if len(of) == len(configurations)}
     rows = ",\n".join(
         f"  {json.dumps(name)}: {json.dumps([_short_loss(of[_key(one)]) for one in configurations])}"
         for name, of in whole.items()
     )
     listed = ",\n".join(f"  {json.dumps(one)}" for one in configurations)
-    KEPT.write_text(f'{{"configurations": [\n{listed}\n],\n"losses": {{\n{rows}\n}}}}\n')
+    seconds = json.dumps([round(median(spent[_key(one)]), 2) for one in configurations])
+    KEPT.write_text(f'{{"configurations": [\n{listed}\n],\n"seconds": {seconds},\n"losses": {{\n{rows}\n}}}}\n')
 
 
 def _short_loss(loss: float | None) -> float | None:
@@ -199,10 +204,12 @@ def order(*, write: bool) -> None:
     kept = json.loads(KEPT.read_text())
     keys = [_key(one) for one in kept["configurations"]]
     ranks = {name: _ranks(dict(zip(keys, map(_known, of), strict=True)), keys) for name, of in kept["losses"].items()}
+    seconds = dict(zip(keys, kept["seconds"], strict=True))
     by_hand = [key for one in BY_HAND if (key := _key(one)) in keys]
     print(f"{len(keys)} configurations, {len(ranks)} tables; the mean least rank, 0 for the best of all to 1.\n")
-    table(["the first", "learnt on the other tables", "by hand", "at random"], _standing(ranks, by_hand))
-    chosen = [json.loads(key) for key in greedy(ranks, LENGTH)]
+    columns = ["seconds", "learnt on the other tables", "without heed to seconds", "by hand", "at random"]
+    table(columns, _standing(ranks, seconds, by_hand))
+    chosen = [json.loads(key) for key in greedy(ranks, seconds, LENGTH)]
     chosen += [one for one in NOT_LEARNT if one not in chosen]
     print("\n" + "\n".join(json.dumps(one) for one in chosen))
     if write:
@@ -222,44 +229,59 @@ def _ranks(losses: Mapping[str, float], keys: Sequence[str]) -> dict[str, float]
     return dict(zip(keys, ((found - 1) / max(1, len(keys) - 1)).tolist(), strict=True))
 
 
-def greedy(ranks: Mapping[str, Mapping[str, float]], length: int) -> list[str]:
-    """The list: the floor first, then always what most lowers the mean least rank; ties go to the better mean rank."""
+def greedy(ranks: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float], length: int) -> list[str]:
+    """The list: the floor first, then always what lowers the mean least rank most for the root of its seconds."""
     keys = list(next(iter(ranks.values())))
     least = dict.fromkeys(ranks, 1.0)
     chosen: list[str] = []
     floor = [next(key for key in keys if json.loads(key) == {"family": name}) for name in FLOOR]
+
+    def gain(key: str) -> tuple[float, float]:
+        lowered = mean(least[name] - min(least[name], of[key]) for name, of in ranks.items())
+        return round(lowered / (OVERHEAD_SECONDS + seconds[key]) ** 0.5, 9), -mean(of[key] for of in ranks.values())
+
     while len(chosen) < min(length, len(keys)):
         left = [floor[len(chosen)]] if len(chosen) < len(floor) else [key for key in keys if key not in chosen]
-        best = min(
-            left,
-            key=lambda key: (
-                round(mean(min(least[name], of[key]) for name, of in ranks.items()), 6),
-                mean(of[key] for of in ranks.values()),
-            ),
-        )
+        best = max(left, key=gain)
         chosen.append(best)
         least = {name: min(least[name], of[best]) for name, of in ranks.items()}
     return chosen
 
 
-def _standing(ranks: Mapping[str, Mapping[str, float]], by_hand: Sequence[str]) -> list[list[object]]:
-    """The mean least rank of the first k of each list, each table judged by a list that was learnt without it."""
+def _standing(
+    ranks: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float], by_hand: Sequence[str]
+) -> list[list[object]]:
+    """The mean least rank of what each list has tried after some seconds; a learnt one on tables left out."""
     keys, random = list(next(iter(ranks.values()))), np.random.default_rng(0)
-    without = {name: greedy({n: of for n, of in ranks.items() if n != name}, LENGTH) for name in ranks}
-    shuffled = [[keys[i] for i in random.permutation(len(keys))] for _ in range(RANDOM_LISTS)]
+    alike = dict.fromkeys(seconds, 1.0)
 
-    def worth(lists: Mapping[str, Sequence[str]], count: int) -> float:
-        return mean(min(of[key] for key in lists[name][:count]) for name, of in ranks.items())
+    def learnt(cost: Mapping[str, float]) -> dict[str, list[str]]:
+        return {name: greedy({n: of for n, of in ranks.items() if n != name}, cost, LENGTH) for name in ranks}
+
+    shuffled = [[keys[i] for i in random.permutation(len(keys))] for _ in range(RANDOM_LISTS)]
+    by_cost, by_count = learnt(seconds), learnt(alike)
+
+    def worth(lists: Mapping[str, Sequence[str]], limit: float) -> float:
+        return mean(
+            min((of[key] for key in _in_time(lists[name], seconds, limit)), default=1.0) for name, of in ranks.items()
+        )
 
     return [
         [
-            count,
-            f"{worth(without, count):.3f}",
-            f"{worth(dict.fromkeys(ranks, by_hand), count):.3f}",
-            f"{mean(worth(dict.fromkeys(ranks, one), count) for one in shuffled):.3f}",
+            limit,
+            f"{worth(by_cost, limit):.3f}",
+            f"{worth(by_count, limit):.3f}",
+            f"{worth(dict.fromkeys(ranks, by_hand), limit):.3f}",
+            f"{mean(worth(dict.fromkeys(ranks, one), limit) for one in shuffled):.3f}",
         ]
-        for count in SHOWN
+        for limit in SHOWN
     ]
+
+
+def _in_time(listed: Sequence[str], seconds: Mapping[str, float], limit: float) -> list[str]:
+    """The first of a list that take no longer than the limit together."""
+    totals = np.cumsum([seconds[key] for key in listed])
+    return [key for key, total in zip(listed, totals, strict=True) if total <= limit]
 
 
 if __name__ == "__main__":
