@@ -14,7 +14,7 @@ import pytest
 from tests.end_to_end.command import Project, wait_until
 
 BUNDLED = ("diabetes", "digits", "doctor_visits")
-FEW = ("--set", "tuning.max_trials=3", "--set", "monitoring.engine=own")
+FEW = ("--set", "tuning.max_trials=2", "--set", "monitoring.engine=own")
 DETERMINISTIC = ("--set", "tuning.deterministic=true")
 
 
@@ -107,7 +107,7 @@ def test_a_version_by_the_clock_says_what_can_be_expected_and_unknown_ones_what_
 
 
 def test_ctrl_c_ends_it_at_once_and_leaves_nothing_behind(project: Project) -> None:
-    project.write("long", rows=3000, trials=8)
+    project.write("long", rows=1500, trials=5)
     assert project.ok("run", "long", *DETERMINISTIC)["model"]["version"] == "1"
 
     process = project.start("reproduce", "long", "1")

@@ -17,6 +17,7 @@ from automl_assets.training.train import ModelFacts, train_model
 from automl_assets.tuning.config import TuningConfig
 from automl_assets.tuning.study import run_study
 from automl_assets.tuning.trial_store import TrialStore
+from tests.tuning.portfolios import portfolio_of
 
 ROWS = 400
 MEMORY_MB = 2000.0
@@ -110,17 +111,11 @@ def _train(kind: str, runner: Runner, root: Path) -> Small:
     roles = problem.feature_roles()
     clean = apply_plan(PLAN, raw.filter(pa.array(~held)))
     store = TrialStore(root / "study")
-    study = run_study(
-        store.folder,
-        ds.dataset(clean),
-        problem,
-        TuningConfig(time_budget_seconds=120, max_trials=2, families=FAMILIES[kind]),
-        runner,
-        roles=roles,
-        seed=0,
-        cores=2,
-        memory_mb=MEMORY_MB,
-    )
+    config = TuningConfig(time_budget_seconds=120, max_trials=2, families=FAMILIES[kind])
+    with portfolio_of():
+        study = run_study(
+            store.folder, ds.dataset(clean), problem, config, runner, roles=roles, seed=0, cores=2, memory_mb=MEMORY_MB
+        )
     facts = ModelFacts(
         pipeline="small",
         kind=kind,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from automl_assets.core.values import Study, Trial
+from automl_assets.learn.families import registry
 from automl_assets.learn.runner import Runner
 from automl_assets.learn.score import metric_named
 from automl_assets.training.measure import measure_latency
@@ -80,7 +81,9 @@ def test_the_leaderboard_tells_what_a_row_costs(small: Small) -> None:
         assert member.fit_seconds > 0
         assert member.size_mb >= 0
     ensemble = by_name["ensemble"]
-    assert ensemble.row_ms == pytest.approx(sum(member.row_ms for member in members), abs=0.01)
+    apart = sum(member.row_ms for member in members)
+    views = {registry.get(member.family).view for member in members}
+    assert ensemble.row_ms == pytest.approx(apart, abs=0.01) if len(views) == len(members) else ensemble.row_ms < apart
     assert 1 / ensemble.rows_per_second == pytest.approx(sum(1 / m.rows_per_second for m in members), rel=0.01)
     assert ensemble.size_mb == pytest.approx(small.model.size_mb)
 
