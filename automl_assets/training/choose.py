@@ -174,8 +174,7 @@ def _without_one(
     def loss(chosen: Sequence[int]) -> float:
         found = [predictions[i][rows].astype(float) for i in chosen]
         weights = greedy_weights(metric, y[rows], found, weight=some, rounds=CHOOSING_ROUNDS)
-        blended = np.sum([w * p for w, p in zip(weights, found, strict=True)], axis=0)
-        return metric.loss(metric(y[rows], blended, some))
+        return metric.loss(metric(y[rows], blend(weights, found), some))
 
     now = loss(members)
     prices: dict[int, float] = {}

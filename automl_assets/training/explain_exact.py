@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from automl_assets.training.calibration import Calibration
+from automl_assets.training.calibration import Calibration, softmax
 from automl_assets.training.model import FoldModel, Model
 from automl_assets.tuning.fold_fit import unweighted
 
@@ -194,14 +194,6 @@ def as_probabilities(parts: "np.ndarray", base: "np.ndarray") -> "tuple[np.ndarr
         parts = np.concatenate([np.zeros_like(parts), parts], axis=2)
         base = np.concatenate([np.zeros_like(base), base], axis=1)
     return pushed(parts, base, softmax, lambda _, p: softmax_slopes(p))
-
-
-def softmax(logits: "np.ndarray") -> "np.ndarray":
-    """Probabilities over the last axis."""
-    import numpy as np
-
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def softmax_slopes(probabilities: "np.ndarray") -> "np.ndarray":

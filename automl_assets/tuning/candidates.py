@@ -24,7 +24,6 @@ class Candidate:
     family: str
     number: int
     params: dict[str, Any]
-    handle: Any = None
     results: dict[int, FoldResult] = field(default_factory=dict)
     running: set[int] = field(default_factory=set)
     state: State = "open"

@@ -31,6 +31,11 @@ class Fit:
     task: Task | None = None
     outcome: Outcome | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether this attempt ran it, so that its end has to be noted."""
+        return self.task is not None
+
 
 class Fits:
     """What runs. `in_order`: by work instead of by the clock."""
@@ -106,10 +111,6 @@ class Fits:
         if fit is not None and task is not None:
             fit.outcome = task.outcome()
         return fit
-
-    def is_new(self, fit: Fit) -> bool:
-        """Whether this attempt ran it, so that its end has to be noted."""
-        return fit.task is not None
 
     def cancel(self) -> list[Fit]:
         """End all that runs: those that made it nonetheless, and those that did not, with their outcomes."""

@@ -138,16 +138,36 @@ class StudyRows:
 
     def predicted(self, trial: str) -> "np.ndarray":
         """What a trial predicts out of fold for every row; each must be in a fold that it has finished."""
-        import numpy as np
+        return out_of_fold(self.folder / TRIALS_FOLDER / trial, self.folds, int(self.folds.max()) + 1)
 
-        parts = [
-            np.load(self.folder / TRIALS_FOLDER / trial / f"fold_{fold}" / PREDICTED_FILE, allow_pickle=False)
-            for fold in range(int(self.folds.max()) + 1)
-        ]
-        found = np.empty((len(self.y), *parts[0].shape[1:]), dtype=np.float32)
-        for fold, part in enumerate(parts):
-            found[self.folds == fold] = part
-        return found
+    def fit_data(self, matrix: "np.ndarray", encoder: Encoder, train: "np.ndarray", valid: "np.ndarray") -> FitData:
+        """What a family is fitted on: the training rows, and those by which it stops."""
+        return FitData(
+            X=matrix[train],
+            y=self.y[train],
+            weight=self.fit_weights_of(train),
+            X_valid=matrix[valid],
+            y_valid=self.y[valid],
+            weight_valid=self.fit_weights_of(valid),
+            categorical=encoder.categorical,
+            nominal=encoder.nominal,
+        )
+
+
+def out_of_fold(trial: Path, of_row: "np.ndarray", folds: int) -> "np.ndarray":
+    """What a trial's first folds predict, at the rows that they judge; the other rows hold nothing that counts.
+
+    Args:
+        trial: the trial's folder.
+        of_row: each row's fold.
+    """
+    import numpy as np
+
+    parts = [np.load(trial / f"fold_{fold}" / PREDICTED_FILE, allow_pickle=False) for fold in range(folds)]
+    found = np.empty((len(of_row), *parts[0].shape[1:]), dtype=np.float32)
+    for fold, part in enumerate(parts):
+        found[of_row == fold] = part
+    return found
 
 
 def _fit_fold(
@@ -192,17 +212,7 @@ def _fold_data(rows: StudyRows, fold: int, view: View, inputs: Sequence[str]) ->
     matrix, encoder = _encoded(rows, fold, view, train)
     if inputs:
         matrix = with_predictions(matrix, [rows.predicted(trial) for trial in inputs])
-    data = FitData(
-        X=matrix[train],
-        y=rows.y[train],
-        weight=rows.fit_weights_of(train),
-        X_valid=matrix[valid],
-        y_valid=rows.y[valid],
-        weight_valid=rows.fit_weights_of(valid),
-        categorical=encoder.categorical,
-        nominal=encoder.nominal,
-    )
-    return data, encoder
+    return rows.fit_data(matrix, encoder, train, valid), encoder
 
 
 def _encoded(rows: StudyRows, fold: int, view: View, train: "np.ndarray") -> "tuple[np.ndarray, Encoder]":

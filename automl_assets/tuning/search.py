@@ -248,7 +248,7 @@ class Search:
         if not self._settings.deterministic:
             candidate.seconds = before + outcome.seconds
         self._clock.charge((candidate.seconds - before) / self._settings.workers)
-        for fold in move.folds if self._fits.is_new(fit) else ():
+        for fold in move.folds if fit.is_new else ():
             kind = "ok" if fold in candidate.results else outcome.kind
             self._store.log_fit(
                 candidate.id, fold, kind, outcome.message, outcome.seconds / len(move.folds), outcome.peak_mb

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_assets.core.files import atomic_file
 from automl_assets.learn.ensemble import blend, greedy_weights
-from automl_assets.learn.families import FitData, FitLimits, Shape, registry
+from automl_assets.learn.families import FitLimits, Shape, registry
 from automl_assets.learn.families.stack import INPUTS, with_predictions
 from automl_assets.learn.score import Metric
 from automl_assets.tuning.candidates import Candidate
@@ -99,11 +99,7 @@ def _out_of_fold(
             for p, unseen in zip(predicted, inputs[1], strict=True):
                 p[held] = unseen
             matrix = with_predictions(matrix, predicted)
-        data = FitData(
-            X=matrix[train], y=rows.y[train], weight=rows.fit_weights_of(train),
-            X_valid=matrix[valid], y_valid=rows.y[valid], weight_valid=rows.fit_weights_of(valid),
-            categorical=encoder.categorical, nominal=encoder.nominal,
-        )  # fmt: skip
+        data = rows.fit_data(matrix, encoder, train, valid)
         with threadpool_limits(limits.threads):
             model = kind.fit(one["params"], data, Shape(len(train), matrix.shape[1], rows.classes), limits)
             of_folds[valid] = model.predict(data.X_valid, threads=limits.threads)

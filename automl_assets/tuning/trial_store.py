@@ -21,6 +21,8 @@ from automl_assets.tuning.fold_fit import (
     PREDICTED_FILE,
     SETTINGS_FILE,
     TABLE_FILE,
+    TRIALS_FOLDER,
+    out_of_fold,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class TrialStore:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.trials_folder = folder / "trials"
+        self.trials_folder = folder / TRIALS_FOLDER
 
     @property
     def clock_file(self) -> Path:
@@ -132,14 +134,8 @@ class TrialStore:
 
     def predicted(self, trial: str, folds: int) -> "np.ndarray":
         """Out-of-fold predictions for every row of the first `folds` folds, in row order."""
-        import numpy as np
-
         _, of_row, _ = self.labels()
-        parts = [np.load(self.fold_folder(trial, k) / PREDICTED_FILE, allow_pickle=False) for k in range(folds)]
-        result = np.empty((len(of_row), *parts[0].shape[1:]), dtype=np.float32)
-        for fold, part in enumerate(parts):
-            result[of_row == fold] = part
-        return result[(of_row >= 0) & (of_row < folds)]
+        return out_of_fold(self.trials_folder / trial, of_row, folds)[(of_row >= 0) & (of_row < folds)]
 
     def drop_models(self, trial: str) -> None:
         """Delete a trial's models, which no ensemble will want; its predictions and scores stay."""

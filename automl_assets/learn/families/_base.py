@@ -237,6 +237,14 @@ def patience(learning_rate: float) -> int:
     return max(20, int(5 / learning_rate**0.75))
 
 
+def leafwise_work(learning_rate: float, leaves: int, columns: float, shape: Shape) -> float:
+    """The work of a booster whose trees grow leaf by leaf, each looking at so many columns."""
+    import math
+
+    a_tree = shape.rows * math.log2(leaves) * (1 + columns) + 600 * leaves
+    return boosting_trees(learning_rate) * a_tree * outputs(shape)
+
+
 def boosting_trees(learning_rate: float) -> float:
     """About how many rounds a booster grows until it stops early: its rates add up to about 15."""
     return USUAL_PROGRESS / learning_rate

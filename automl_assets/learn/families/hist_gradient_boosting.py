@@ -12,7 +12,7 @@ from automl_assets.learn.families._base import (
     Suggest,
     all_classes,
     boosting_trees,
-    outputs,
+    leafwise_work,
 )
 from automl_assets.learn.families._skops import load_estimator, save_estimator
 
@@ -61,11 +61,7 @@ class HistGradientBoosting(Family):
 
     @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
-        import math
-
-        leaves = params["max_leaf_nodes"]
-        a_tree = shape.rows * math.log2(leaves) * (1 + shape.features) + 600 * leaves
-        return boosting_trees(params["learning_rate"]) * a_tree * outputs(shape)
+        return leafwise_work(params["learning_rate"], params["max_leaf_nodes"], shape.features, shape)
 
     @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:

@@ -13,7 +13,7 @@ from automl_assets.learn.families._base import (
     Shape,
     Suggest,
     boosting_trees,
-    outputs,
+    leafwise_work,
     patience,
     two_columns,
 )
@@ -70,11 +70,8 @@ class LightGBM(Family):
 
     @classmethod
     def work(cls, params: Params, shape: Shape) -> float:
-        import math
-
-        leaves = params["num_leaves"]
-        a_tree = shape.rows * math.log2(leaves) * (1 + params["feature_fraction"] * shape.features) + 600 * leaves
-        return boosting_trees(params["learning_rate"]) * a_tree * outputs(shape)
+        columns = params["feature_fraction"] * shape.features
+        return leafwise_work(params["learning_rate"], params["num_leaves"], columns, shape)
 
     @classmethod
     def fit(cls, params: Params, data: FitData, shape: Shape, limits: FitLimits) -> Self:
